@@ -1,0 +1,108 @@
+/** What an error means for the shell: the exit codes of docs/reference/exit-codes.md. */
+export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 10 | 130;
+
+export interface ErrorCodeInfo {
+  readonly title: string;
+  readonly exit: ExitCode;
+  readonly cause: string;
+  readonly cure: string;
+}
+
+/**
+ * Codes of operations that failed (2000 and up; input problems are 1000 and up, in model/problem.ts).
+ * A code never changes its meaning, and a retired one is never used again.
+ */
+export const errorCodes = {
+  MESH2000: {
+    title: 'internal error',
+    exit: 1,
+    cause: 'A defect of lightmesh.',
+    cure: 'Report it with the output of the command run again with --verbose.',
+  },
+  MESH2001: {
+    title: 'store unreachable',
+    exit: 6,
+    cause: 'No etcd endpoint answered in time.',
+    cure: 'Check the address in --store and that etcd runs there.',
+  },
+  MESH2002: {
+    title: 'pilot unreachable',
+    exit: 6,
+    cause: 'The pilot did not answer on its HTTP address.',
+    cure: 'Start one with `mesh up` or `mesh pilot`, or name it with --server.',
+  },
+  MESH2003: {
+    title: 'timed out',
+    exit: 6,
+    cause: 'The operation was not finished within --timeout.',
+    cure: 'Look at `mesh status`, then try again or wait longer with --timeout.',
+  },
+  MESH2004: {
+    title: 'conflict',
+    exit: 5,
+    cause: 'The mesh moved to a newer revision, or somebody else holds the lock.',
+    cure: 'Read the current state (`mesh history`) and try again.',
+  },
+  MESH2005: {
+    title: 'not found',
+    exit: 4,
+    cause: 'There is no object of that kind and name.',
+    cure: 'List what exists with `mesh get KIND`.',
+  },
+  MESH2006: {
+    title: 'store refused',
+    exit: 1,
+    cause: 'etcd answered with an error: quota, size, permission.',
+    cure: 'Read the message; `mesh store status` shows quota and alarms.',
+  },
+  MESH2007: {
+    title: 'wrong usage',
+    exit: 2,
+    cause: 'An argument or a flag is missing, unknown or malformed.',
+    cure: 'See `mesh COMMAND --help`.',
+  },
+  MESH2008: {
+    title: 'not ready',
+    exit: 6,
+    cause: 'The pilot has no complete view of the store yet.',
+    cure: 'Wait; `/readyz` says what is missing.',
+  },
+  MESH2009: {
+    title: 'Docker failed',
+    exit: 1,
+    cause: 'The Docker engine or compose answered with an error.',
+    cure: 'Read the message; `mesh doctor` checks the engine.',
+  },
+  MESH2010: {
+    title: 'address in use',
+    exit: 1,
+    cause: 'Another process listens on that address.',
+    cure: 'Stop it or choose another address.',
+  },
+  MESH2011: {
+    title: 'data directory in use',
+    exit: 5,
+    cause: 'Another process holds the lock file of the embedded store.',
+    cure: 'Stop it (`mesh down`) or choose another --data-dir.',
+  },
+  MESH2012: {
+    title: 'gray release refused',
+    exit: 3,
+    cause: 'The request does not fit the routes or the state of the release.',
+    cure: 'See `mesh gray status SERVICE`.',
+  },
+  MESH2013: {
+    title: 'deployment failed',
+    exit: 1,
+    cause: 'A node did not reach its plan in time.',
+    cure: 'See `mesh ps` and `mesh logs SERVICE`.',
+  },
+  MESH2014: {
+    title: 'journal damaged',
+    exit: 1,
+    cause: 'The journal of the embedded store has a record that does not match its checksum, before its end.',
+    cure: 'Restore a copy of the data directory.',
+  },
+} as const satisfies Record<string, ErrorCodeInfo>;
+
+export type ErrorCode = keyof typeof errorCodes;
