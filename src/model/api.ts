@@ -1,0 +1,333 @@
+/** Shapes of the pilot's HTTP API, shared by the server (pilot/api) and the client (cli). JSON, additive only. */
+import type { Document } from './definition.js';
+import type { InstanceState } from './instance.js';
+import type { NodePlan } from './node-plan.js';
+import type { SourceFile } from './parse.js';
+import type { Problem } from './problem.js';
+import type { ReleaseMatch, ReleasePhase, ReleaseTransition } from './release.js';
+import type { Change, ChangeAction, Deployment, Revision } from './revision.js';
+
+export interface List<Item> {
+  readonly apiVersion: 'mesh/v1';
+  /** `<Kind>List`. */
+  readonly kind: string;
+  readonly revision: number;
+  readonly items: readonly Item[];
+}
+
+/** Every error answer: 400 usage, 404, 409 conflict, 422 problems, 503 not ready or store away, 504 timed out. */
+export interface ErrorBody {
+  readonly error: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+    readonly problems?: readonly Problem[];
+  };
+}
+
+/** Who asks and why; goes into the revision. */
+interface Authored {
+  readonly by: string;
+  readonly why?: string;
+}
+
+/** POST /v1/apply */
+export interface ApplyRequest extends Authored {
+  readonly files: readonly SourceFile[];
+  /** For documents that name none. */
+  readonly namespace?: string;
+  readonly dryRun?: boolean;
+  /** Delete definitions with these labels that are not in the files. */
+  readonly prune?: Readonly<Record<string, string>>;
+  /** Refuse (409) unless the mesh is at this revision. */
+  readonly expectRevision?: number;
+}
+
+export interface ChangeSummary extends Change {
+  readonly action: ChangeAction;
+}
+
+/** Answer of apply, delete, diff (nothing is written), rollback. `revision` is the new one, or the present one if nothing changed. */
+export interface ApplyResponse {
+  readonly revision: number;
+  readonly changes: readonly ChangeSummary[];
+  readonly warnings: readonly Problem[];
+  /** etcd's revision of the commit as decimal text, for waiting on acknowledgements; absent when nothing was written. */
+  readonly storeRevision?: string;
+}
+
+/** POST /v1/delete */
+export interface DeleteRequest extends Authored {
+  readonly objects?: readonly { readonly kind: string; readonly namespace?: string; readonly name: string }[];
+  readonly files?: readonly SourceFile[];
+  readonly namespace?: string;
+  readonly dryRun?: boolean;
+}
+
+/** POST /v1/rollback: the whole mesh to a revision, or one object to what it was then. Definitions only. */
+export interface RollbackRequest extends Authored {
+  readonly toRevision: number;
+  readonly object?: { readonly kind: string; readonly namespace?: string; readonly name: string };
+  readonly dryRun?: boolean;
+}
+
+/** GET /v1/definitions/{kind}?namespace=&name=&selector= ; `all` as namespace means every one. */
+export interface DefinitionItem {
+  readonly document: Document;
+  readonly namespace?: string;
+  readonly name: string;
+  /** The revision that wrote it. */
+  readonly revision: number;
+  readonly at: number;
+  /** Problems that the running mesh has with it, such as a NACK of a proxy. */
+  readonly problems: readonly Problem[];
+  /** Service only: the stable version while a succeeded release stands in for the definition. */
+  readonly effective?: string;
+}
+
+/** GET /v1/history?kind=&namespace=&name=&limit= (newest first) and GET /v1/history/{revision} */
+export type HistoryItem = Revision;
+
+/** One line of a plan. */
+export interface PlanStep {
+  readonly action: 'add' | 'change' | 'remove' | 'keep';
+  readonly node: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly version: string;
+  /** Of the new instance; of the old one for remove and keep. */
+  readonly instance: string;
+  /** For `change`: the instance that it replaces. */
+  readonly replaces?: string;
+  /** Which things differ, such as `image a:1 -> a:2`. */
+  readonly reasons: readonly string[];
+}
+
+/** POST /v1/plan */
+export interface PlanRequest {
+  readonly nodes?: readonly string[];
+  readonly services?: readonly string[];
+  readonly namespace?: string;
+}
+
+export interface PlanResponse {
+  /** The plan holds for this revision only. */
+  readonly basis: number;
+  readonly steps: readonly PlanStep[];
+  readonly plans: readonly NodePlan[];
+  readonly warnings: readonly Problem[];
+}
+
+/** POST /v1/deploy: plans again and commits. With `basis`, refuses (409) when the mesh has moved since. */
+export interface DeployRequest extends PlanRequest, Authored {
+  readonly basis?: number;
+}
+
+export interface DeployResponse {
+  readonly revision: number;
+  /** Undefined when there was nothing to change. */
+  readonly id?: number;
+  readonly steps: readonly PlanStep[];
+  readonly storeRevision?: string;
+}
+
+export type DeploymentItem = Deployment;
+
+/** GET /v1/instances?service=&namespace=&node= : `mesh ps`. */
+export interface InstanceItem {
+  readonly service: string;
+  readonly namespace: string;
+  readonly version: string;
+  readonly instance: string;
+  readonly node: string;
+  readonly state: InstanceState;
+  readonly reason: string;
+  /** IP:inboundPort. */
+  readonly address: string;
+  readonly appPort: number;
+  readonly inboundPort: number;
+  readonly proxyPort: number;
+  readonly metricsPort: number;
+  readonly container: string;
+  readonly sidecar: string;
+  readonly startedAt: number;
+  readonly planRevision: number;
+}
+
+/** GET /v1/nodes */
+export interface NodeItem {
+  readonly name: string;
+  readonly address: string;
+  readonly cluster: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Its agent's lease lives. */
+  readonly agent: 'ready' | 'lost' | 'never';
+  readonly agentVersion: string;
+  readonly compose: string;
+  readonly docker: string;
+  readonly planRevision: number;
+  readonly desired: number;
+  readonly healthy: number;
+}
+
+/** Value of `node/<node>`, leased by its agent. */
+export interface NodeStatus {
+  readonly node: string;
+  readonly agentVersion: string;
+  readonly docker: string;
+  readonly compose: string;
+  readonly startedAt: number;
+  /** The revision of the plan that the node has fully reached. */
+  readonly reachedRevision: number;
+  /** What stands in the way of the plan, newest last; empty when nothing does. */
+  readonly problems: readonly string[];
+}
+
+/** Value of `pilot/<id>`, leased by that pilot. */
+export interface PilotStatus {
+  readonly id: string;
+  readonly http: string;
+  readonly xds: string;
+  readonly version: string;
+  readonly startedAt: number;
+}
+
+/** Value of `ack/<pilot>`, leased by that pilot. */
+export interface AckStatus {
+  /** Decimal text of the highest store revision whose effects all its proxies have acknowledged. */
+  readonly storeRevision: string;
+  /** Proxies that hold it back. */
+  readonly laggards: readonly string[];
+  readonly proxies: number;
+}
+
+/** Value of `fact/<ns>/<service>/<pilot>`, leased: sums of Envoy's load reports since the release's last transition. */
+export interface LoadFact {
+  /** The release revision to which the sums belong. */
+  readonly revision: number;
+  readonly versions: Readonly<Record<string, { readonly requests: number; readonly errors: number }>>;
+  /** Milliseconds since the epoch when the last request to the gray version was reported. */
+  readonly lastGrayAt?: number;
+}
+
+/** GET /v1/status: one screen. */
+export interface StatusResponse {
+  readonly version: string;
+  readonly revision: number;
+  readonly store: { readonly description: string; readonly synced: boolean; readonly storeRevision: string };
+  readonly pilots: readonly PilotStatus[];
+  readonly nodes: readonly NodeItem[];
+  readonly services: readonly ServiceStatus[];
+  readonly proxies: { readonly connected: number; readonly synced: number; readonly nacked: number };
+  readonly releases: readonly GrayStatus[];
+  readonly trustedNetworks: readonly string[];
+}
+
+export interface ServiceStatus {
+  readonly namespace: string;
+  readonly name: string;
+  readonly ports: string;
+  readonly stable: string;
+  readonly versions: readonly { readonly version: string; readonly healthy: number; readonly total: number }[];
+}
+
+/** POST /v1/gray/{namespace}/{service}/start */
+export interface GrayStartRequest extends Authored {
+  readonly to: string;
+  readonly from?: string;
+  /** Percent; default the first step, or 0 when there are only matches. */
+  readonly weight?: number;
+  readonly steps?: readonly number[];
+  readonly matches?: readonly ReleaseMatch[];
+}
+
+/** POST …/shift */
+export interface GrayShiftRequest extends Authored {
+  /** Percent, absolute. */
+  readonly weight?: number;
+  /** Percentage points to add, instead of weight. */
+  readonly delta?: number;
+}
+
+/** POST …/promote (next step, or with `full` at once), …/rollback, …/pause, …/resume, …/undo */
+export interface GrayCommandRequest extends Authored {
+  readonly full?: boolean;
+}
+
+export interface GrayResponse {
+  readonly revision: number;
+  readonly storeRevision: string;
+  readonly status: GrayStatus;
+  /** For promote: the lines of the definitions to change, as text. */
+  readonly advice: readonly string[];
+}
+
+export interface VersionCounts {
+  readonly requests: number;
+  readonly errors: number;
+}
+
+/** GET /v1/gray/{namespace}/{service}; GET /v1/gray is a list of them. */
+export interface GrayStatus {
+  readonly service: string;
+  readonly namespace: string;
+  readonly stable: string;
+  readonly gray: string;
+  readonly phase: ReleasePhase;
+  readonly step: number;
+  readonly steps: readonly number[];
+  /** Asked, percent. */
+  readonly weight: number;
+  /** Measured from Envoy's load reports, percent of requests to either version; null before the first request. */
+  readonly share: number | null;
+  readonly matches: readonly ReleaseMatch[];
+  readonly reason: string;
+  readonly startedAt: number;
+  readonly since: number;
+  readonly revision: number;
+  readonly stableCounts: VersionCounts;
+  readonly grayCounts: VersionCounts;
+  /** Proxies that have acknowledged the last transition, of those that it concerns. */
+  readonly proxies: { readonly acked: number; readonly total: number };
+  readonly history: readonly ReleaseTransition[];
+}
+
+/** GET /v1/gray/{namespace}/{service}/history: past transitions of all its releases, newest first. */
+export interface GrayHistoryItem extends ReleaseTransition {
+  readonly stable: string;
+  readonly gray: string;
+}
+
+export type TypeState = 'SYNCED' | 'STALE' | 'NACK' | 'NOT_SENT';
+
+/** GET /v1/proxies (this pilot's) and, over all pilots, with ?all=true. */
+export interface ProxyItem {
+  /** Envoy's node id. */
+  readonly proxy: string;
+  readonly service: string;
+  readonly node: string;
+  readonly envoy: string;
+  /** Pilot id. */
+  readonly connectedTo: string;
+  readonly since: number;
+  readonly types: Readonly<
+    Record<
+      string,
+      { readonly state: TypeState; readonly version: string; readonly error?: string; readonly ackedAt?: number }
+    >
+  >;
+}
+
+/** GET /v1/proxies/{proxy}/config?type=listeners|routes|clusters|endpoints|bootstrap|all : what the pilot serves to it, as Envoy JSON. */
+export interface ProxyConfig {
+  readonly proxy: string;
+  readonly resources: Readonly<
+    Record<string, readonly { readonly name: string; readonly version: string; readonly resource: unknown }[]>
+  >;
+}
+
+/** GET /v1/acks?storeRevision=N&timeoutMs= : answers when every live pilot's proxies have acknowledged that revision, or 504. */
+export interface AckWaitResponse {
+  readonly acked: boolean;
+  readonly laggards: readonly string[];
+}

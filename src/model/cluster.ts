@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { labelsField, nameField, versionField } from './fields.js';
+import { defineKind } from './kind.js';
+import { DEFAULT_NAMESPACE } from './names.js';
+import { nodeKind } from './node.js';
+import { serviceKind } from './service.js';
+import { suggestion } from './suggestion.js';
+import { versionKind } from './version.js';
+
+const deploySchema = z
+  .strictObject({
+    service: nameField,
+    namespace: nameField.default(DEFAULT_NAMESPACE),
+    version: versionField,
+    /** So many in the whole cluster, spread over its nodes. */
+    instances: z.int().min(0).max(1000).optional(),
+    /** So many on every node that matches. */
+    perNode: z.int().min(1).max(100).optional(),
+    /** Only nodes with these labels. */
+    nodeSelector: labelsField.default({}),
+  })
+  .refine((d) => (d.instances === undefined) !== (d.perNode === undefined), 'one of instances or perNode');
+export type Deploy = z.output<typeof deploySchema>;
+
+export const clusterSchema = z.strictObject({
+  region: z.string().default(''),
+  zone: z.string().default(''),
+  deploy: z.array(deploySchema).default([]),
+});
+export type ClusterSpec = z.output<typeof clusterSchema>;
+
+export const clusterKind = defineKind<ClusterSpec>({
+  kind: 'Cluster',
+  plural: 'clusters',
+  aliases: ['cl'],
+  apiVersions: ['mesh/v1'],
+  namespaced: false,
+  summary: 'A group of nodes that run services together (a room, zone or set), and what is deployed there.',
+  schema: clusterSchema,
+  columns: [
+    { header: 'REGION', value: (d) => d.spec.region || '-' },
+    { header: 'ZONE', value: (d) => d.spec.zone || '-' },
+    { header: 'DEPLOYS', value: (d) => String(d.spec.deploy.length) },
+  ],
+  check(definition, view, report) {
+    const labels = view
+      .all(nodeKind)
+      .filter((n) => n.spec.cluster === definition.name)
+      .map((n) => n.labels);
+    const seen = new Set<string>();
+    for (const [i, deploy] of definition.spec.deploy.entries()) {
+      const at = ['spec', 'deploy', i] as const;
+      if (view.get(serviceKind, deploy.namespace, deploy.service) === undefined) {
+        const names = view
+          .all(serviceKind)
+          .filter((s) => s.namespace === deploy.namespace)
+          .map((s) => s.name);
+        report({
+          code: 'MESH1010',
+          path: [...at, 'service'],
+          message: `Service "${deploy.service}" does not exist in namespace ${deploy.namespace}`,
+          hint: suggestion(deploy.service, names),
+        });
+        continue;
+      }
+      const versions = view
+        .all(versionKind)
+        .filter((v) => v.namespace === deploy.namespace && v.spec.service === deploy.service)
+        .map((v) => v.spec.version);
+      if (!versions.includes(deploy.version)) {
+        report({
+          code: 'MESH1010',
+          path: [...at, 'version'],
+          message: `version "${deploy.version}" of ${deploy.service} does not exist`,
+          hint: suggestion(deploy.version, versions),
+        });
+      }
+      const key = `${deploy.namespace}/${deploy.service}/${deploy.version}/${selectorKey(deploy.nodeSelector)}`;
+      if (seen.has(key)) {
+        report({
+          code: 'MESH1009',
+          path: at,
+          message: `${deploy.service} ${deploy.version} is deployed twice`,
+          hint: 'add the numbers up in one entry, or give them different node selectors',
+        });
+      }
+      seen.add(key);
+      const matches = labels.some((have) => Object.entries(deploy.nodeSelector).every(([k, v]) => have[k] === v));
+      if (!matches && deploy.instances !== 0) {
+        report({
+          code: 'MESH1018',
+          severity: 'warning',
+          path: [...at, 'nodeSelector'],
+          message: `no node of cluster ${definition.name} matches`,
+          hint: 'it will wait until one does',
+        });
+      }
+    }
+  },
+});
+
+function selectorKey(selector: Readonly<Record<string, string>>): string {
+  return Object.keys(selector)
+    .toSorted()
+    .map((key) => `${key}=${selector[key]}`)
+    .join(',');
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { durationField } from './fields.js';
+import { defineKind } from './kind.js';
+
+/** The one Mesh object is called so. */
+export const MESH_NAME = 'mesh';
+
+export const meshSchema = z.strictObject({
+  /** Domain of full service names: `<name>.<namespace>.svc.<domain>`. */
+  domain: z.string().default('cluster.local'),
+  /** Namespace whose policies hold for all others (Istio's root namespace). */
+  rootNamespace: z.string().default('istio-system'),
+  /** Time to live of an agent's lease: a dead agent's instances turn unhealthy after it. etcd's minimum is 2s. */
+  leaseTtl: durationField.default('10s'),
+  sidecar: z
+    .strictObject({
+      /** Any image with Envoy 1.30 or newer; scripts/images makes the default one. */
+      image: z.string().default('lightmesh/envoy:1.40.0'),
+      /**
+       * Command of the container's health check; `{address}` and `{port}` stand for the metrics listener. The default
+       * needs a busybox inside the image, `[NONE]` leaves the container unchecked (the agent asks `/ready` all the same).
+       */
+      healthCommand: z
+        .array(z.string())
+        .default(['/bin/busybox', 'wget', '-q', '-O', '/dev/null', 'http://{address}:{port}/ready']),
+      logLevel: z.enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off']).default('warning'),
+      /** Worker threads of each Envoy. */
+      concurrency: z.int().min(1).max(64).default(1),
+    })
+    .prefault({}),
+});
+
+export type MeshSpec = z.output<typeof meshSchema>;
+
+export const defaultMesh: MeshSpec = meshSchema.parse({});
+
+export const meshKind = defineKind<MeshSpec>({
+  kind: 'Mesh',
+  plural: 'meshes',
+  aliases: [],
+  apiVersions: ['mesh/v1'],
+  namespaced: false,
+  summary: 'What must be the same everywhere: domain, lease time, sidecar image. One object, named mesh.',
+  schema: meshSchema,
+  columns: [
+    { header: 'DOMAIN', value: (d) => d.spec.domain },
+    { header: 'LEASE TTL', value: (d) => d.spec.leaseTtl },
+    { header: 'SIDECAR', value: (d) => d.spec.sidecar.image },
+  ],
+  check(definition, _view, report) {
+    if (definition.name !== MESH_NAME) {
+      report({
+        code: 'MESH1008',
+        path: ['metadata', 'name'],
+        message: `the Mesh object must be named "${MESH_NAME}", found "${definition.name}"`,
+        hint: `write name: ${MESH_NAME}`,
+      });
+    }
+  },
+});

@@ -1,0 +1,69 @@
+/** Every name that is derived from other names is made here, and nowhere else. */
+
+export const NAME_PATTERN = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+export const VERSION_PATTERN = /^[a-z0-9]([a-z0-9.-]{0,38}[a-z0-9])?$/;
+export const DEFAULT_NAMESPACE = 'default';
+/** Stands in keys and proxy ids where an object has no namespace. */
+export const NO_NAMESPACE = '-';
+
+/** `default/reviews`: how a namespaced thing is called inside, and in messages. */
+export function fullName(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+/** `reviews.default.svc.cluster.local`, as Istio on Kubernetes names a service. */
+export function serviceHost(namespace: string, service: string, domain: string): string {
+  return `${service}.${namespace}.svc.${domain}`;
+}
+
+/** Envoy cluster of a service as Istio names it; an empty subset is plain traffic. */
+export function outboundClusterName(port: number, subset: string, host: string): string {
+  return `outbound|${port}|${subset}|${host}`;
+}
+
+export function inboundClusterName(port: number): string {
+  return `inbound|${port}||`;
+}
+
+/**
+ * Statistics name of an Envoy cluster: `<namespace>;<service>;<version>`. A dot would split the Prometheus metric name,
+ * so dots of a version become `_`. Plain traffic has an empty version.
+ */
+export function clusterStatName(namespace: string, service: string, version: string): string {
+  return `${namespace};${service};${version.replaceAll('.', '_')}`;
+}
+
+/** Envoy's node id. */
+export function proxyId(namespace: string, service: string, instance: string, node: string): string {
+  return `${namespace}/${service}/${instance}@${node}`;
+}
+
+/** Prefix of an upstream's environment variables: upper case, `-` to `_`. */
+export function environmentName(name: string): string {
+  return name.toUpperCase().replaceAll('-', '_');
+}
+
+export function composeProject(node: string): string {
+  return `mesh-${node}`;
+}
+
+/** The compose service of an instance's sidecar; the app's is the instance id itself. */
+export function sidecarName(instance: string): string {
+  return `${instance}-sidecar`;
+}
+
+/** The target after `etcd:///` under which plain gRPC clients find the stable version. */
+export function namingTarget(namespace: string, service: string): string {
+  return namespace === DEFAULT_NAMESPACE ? `services/${service}` : `services.${namespace}/${service}`;
+}
+
+/** The target after `etcd:///` for one version. */
+export function versionNamingTarget(namespace: string, service: string, version: string): string {
+  const root = namespace === DEFAULT_NAMESPACE ? 'versions' : `versions.${namespace}`;
+  return `${root}/${service}/${version}`;
+}
+
+/** Is it this machine's loopback? Nodes with such addresses are one machine (contract: `mesh up`). */
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1' || address === 'localhost';
+}

@@ -1,0 +1,56 @@
+import type { Protocol } from './fields.js';
+import type { InstancePorts } from './instance.js';
+import type { MeshSpec } from './mesh.js';
+import type { Health } from './service.js';
+import type { ContainerSpec } from './version.js';
+
+/** An upstream with its address mode decided. */
+export type PlannedUpstream =
+  | {
+      readonly mode: 'proxy';
+      readonly name: string;
+      readonly namespace: string;
+      readonly service: string;
+      readonly port: number;
+      readonly protocol: Protocol;
+      /** A listener of its own on 127.0.0.1, or undefined for the shared proxy port. */
+      readonly listener: number | undefined;
+    }
+  | { readonly mode: 'direct'; readonly name: string; readonly addresses: readonly string[] }
+  | { readonly mode: 'naming'; readonly name: string; readonly target: string; readonly protocol: Protocol };
+
+/** One instance as the node must run it. Complete: the agent needs no definitions to render and run it. */
+export interface PlannedInstance {
+  /** Deterministic, never reused: `<service>-<version>-<revision>` with `-<k>` when there are several. */
+  readonly instance: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly version: string;
+  /** The mesh revision that created it, constant for its life. */
+  readonly revision: number;
+  /** Content hash of all that cannot be changed in place; another digest is another instance. */
+  readonly digest: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly servicePorts: readonly { readonly name: string; readonly port: number; readonly protocol: Protocol }[];
+  readonly ports: InstancePorts;
+  readonly container: ContainerSpec;
+  readonly health: Health;
+  readonly upstreams: readonly PlannedUpstream[];
+  readonly httpProxy: boolean;
+  readonly replace: 'start-first' | 'stop-first';
+}
+
+/** All that one node must run. Key `plan/<node>`, written by the API only. */
+export interface NodePlan {
+  readonly node: string;
+  readonly address: string;
+  readonly cluster: string;
+  readonly region: string;
+  readonly zone: string;
+  /** Of the deploy that wrote it. */
+  readonly revision: number;
+  readonly sidecar: MeshSpec['sidecar'];
+  readonly domain: string;
+  /** Sorted by id. */
+  readonly instances: readonly PlannedInstance[];
+}

@@ -1,0 +1,375 @@
+/** YAML text to definitions, or to all of its problems at once. */
+import { isMap, isScalar, isSeq, LineCounter, type Pair, parseAllDocuments, visit, type Node as YamlNode } from 'yaml';
+import { z } from 'zod';
+import {
+  type Definition,
+  type DefinitionIndex,
+  type Document,
+  definitionKey,
+  describeDefinition,
+  type Origin,
+  viewOf,
+} from './definition.js';
+import { labelsField } from './fields.js';
+import type { AnyKind } from './kind.js';
+import { DEFAULT_NAMESPACE, NAME_PATTERN } from './names.js';
+import { type Problem, sortProblems } from './problem.js';
+import { suggestion } from './suggestion.js';
+import { formatPath, issueProblems } from './zod-problems.js';
+
+const MAX_BYTES = 1024 * 1024;
+const MAX_DEPTH = 32;
+const MAX_ALIASES = 100;
+
+export interface SourceFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface ParseResult {
+  readonly definitions: readonly Definition[];
+  readonly problems: readonly Problem[];
+}
+
+export interface ParseOptions {
+  /** For documents that name none. */
+  readonly namespace?: string | undefined;
+}
+
+/** Every definition that could be read, and every problem of those that could not. Order of files is kept. */
+export function parseDefinitions(
+  files: readonly SourceFile[],
+  kinds: readonly AnyKind[],
+  options: ParseOptions = {},
+): ParseResult {
+  const problems: Problem[] = [];
+  const definitions: Definition[] = [];
+  const seen = new Map<string, Definition>();
+  for (const file of files) {
+    const before = problems.length;
+    let count = 0;
+    for (const source of readDocuments(file, problems)) {
+      count++;
+      const definition = parseDocument(source, kinds, options, problems);
+      if (definition === undefined) continue;
+      const key = `${definition.kind} ${definitionKey(definition.namespace, definition.name)}`;
+      const first = seen.get(key);
+      if (first === undefined) {
+        seen.set(key, definition);
+        definitions.push(definition);
+      } else {
+        const at = first.origin?.locate(['metadata', 'name'], 'value');
+        problems.push({
+          code: 'MESH1009',
+          severity: 'error',
+          file: file.name,
+          ...source.origin.locate(['metadata', 'name'], 'value'),
+          path: describeDefinition(definition),
+          message: `${describeDefinition(definition)} is defined twice`,
+          hint: `the first is at ${first.origin?.file}:${at?.line}:${at?.column}`,
+        });
+      }
+    }
+    if (count === 0 && problems.length === before) {
+      problems.push({
+        code: 'MESH1002',
+        severity: 'error',
+        file: file.name,
+        line: 1,
+        column: 1,
+        path: '',
+        message: 'there is no document in it',
+        hint: 'a document has apiVersion, kind, metadata and spec; `mesh kinds` lists the kinds',
+      });
+    }
+  }
+  return { definitions, problems: sortProblems(problems) };
+}
+
+/** Parses a document that has passed before: from the store. Throws nothing; a document that no longer fits is undefined. */
+export function parseStored(document: Document, kinds: readonly AnyKind[]): Definition | undefined {
+  const problems: Problem[] = [];
+  const origin: Origin = { file: '', locate: () => ({ line: 0, column: 0 }) };
+  const definition = parseDocument(
+    { value: document, origin },
+    kinds,
+    { namespace: document.metadata.namespace },
+    problems,
+  );
+  return definition === undefined ? undefined : { ...definition, origin: undefined };
+}
+
+/**
+ * Problems of references and of rules across objects. `changed` are new or altered; the rest of the index is checked too, and
+ * what was wrong there before is not held against the user who changed something else.
+ */
+export function checkDefinitions(
+  before: DefinitionIndex,
+  after: DefinitionIndex,
+  kinds: readonly AnyKind[],
+): readonly Problem[] {
+  const known = new Set(
+    collect(before, kinds).map(({ definition, problem }) => `${describeDefinition(definition)} ${problem.message}`),
+  );
+  const fresh = collect(after, kinds).filter(
+    ({ definition, problem }) =>
+      definition.origin !== undefined || !known.has(`${describeDefinition(definition)} ${problem.message}`),
+  );
+  return sortProblems(fresh.map(({ problem }) => problem));
+}
+
+function collect(index: DefinitionIndex, kinds: readonly AnyKind[]): { definition: Definition; problem: Problem }[] {
+  const found: { definition: Definition; problem: Problem }[] = [];
+  const view = viewOf(index);
+  for (const kind of kinds) {
+    for (const definition of view.all(kind)) {
+      kind.check?.(definition, view, (report) => {
+        const where =
+          definition.origin === undefined
+            ? {}
+            : { file: definition.origin.file, ...definition.origin.locate(report.path, 'value') };
+        found.push({
+          definition,
+          problem: {
+            code: report.code,
+            severity: report.severity ?? 'error',
+            ...where,
+            path: `${describeDefinition(definition)} ${formatPath(report.path)}`,
+            message: report.message,
+            ...(report.hint === undefined ? {} : { hint: report.hint }),
+          },
+        });
+      });
+    }
+  }
+  return found;
+}
+
+interface SourceDocument {
+  readonly value: unknown;
+  readonly origin: Origin;
+}
+
+/** The documents of a file; those with YAML errors become problems. */
+function readDocuments(file: SourceFile, problems: Problem[]): SourceDocument[] {
+  if (Buffer.byteLength(file.text) > MAX_BYTES) {
+    problems.push({
+      code: 'MESH1014',
+      severity: 'error',
+      file: file.name,
+      line: 1,
+      column: 1,
+      path: '',
+      message: `the file has more than ${MAX_BYTES} bytes`,
+      hint: 'split it',
+    });
+    return [];
+  }
+  const lines = new LineCounter();
+  // Duplicate keys are found below: the parser's own check is quadratic in the keys of a map.
+  const documents = parseAllDocuments(file.text, { lineCounter: lines, uniqueKeys: false, prettyErrors: false });
+  const result: SourceDocument[] = [];
+  for (const document of Array.isArray(documents) ? documents : []) {
+    const errors = [...document.errors, ...document.warnings];
+    for (const error of errors) {
+      const at = lines.linePos(error.pos[0]);
+      problems.push({
+        code: 'MESH1001',
+        severity: 'error',
+        file: file.name,
+        line: at.line,
+        column: at.col,
+        path: '',
+        message: error.message,
+        hint: yamlHint(error.code),
+      });
+    }
+    if (errors.length > 0 || document.contents === null) continue;
+    const root = document.contents as YamlNode;
+    const origin: Origin = { file: file.name, locate: (path, which) => locate(root, path, which, lines) };
+    if (checkStructure(root, file.name, lines, problems))
+      result.push({ value: document.toJS({ maxAliasCount: MAX_ALIASES }), origin });
+  }
+  return result;
+}
+
+function yamlHint(code: string): string {
+  return code === 'TAB_AS_INDENT' ? 'indent with spaces' : 'check the indentation and the quotes around this place';
+}
+
+/** Duplicate keys and excessive depth, which would otherwise be lost in the conversion to plain values. */
+function checkStructure(root: YamlNode, file: string, lines: LineCounter, problems: Problem[]): boolean {
+  const before = problems.length;
+  visit(root, {
+    Map(_key, map, path) {
+      if (path.length > MAX_DEPTH * 2) {
+        const at = lines.linePos(map.range?.[0] ?? 0);
+        problems.push({
+          code: 'MESH1014',
+          severity: 'error',
+          file,
+          line: at.line,
+          column: at.col,
+          path: '',
+          message: `nested deeper than ${MAX_DEPTH}`,
+        });
+        return visit.BREAK;
+      }
+      const keys = new Set<unknown>();
+      for (const { key } of map.items as Pair<YamlNode>[]) {
+        const name = isScalar(key) ? key.value : undefined;
+        if (keys.has(name)) {
+          const at = lines.linePos(key.range?.[0] ?? 0);
+          problems.push({
+            code: 'MESH1015',
+            severity: 'error',
+            file,
+            line: at.line,
+            column: at.col,
+            path: String(name),
+            message: `key "${String(name)}" stands twice in the same map`,
+            hint: 'keep one of them',
+          });
+        }
+        keys.add(name);
+      }
+      return undefined;
+    },
+  });
+  return problems.length === before;
+}
+
+/** The node at a path, or the nearest parent that exists. */
+function locate(
+  root: YamlNode,
+  path: readonly PropertyKey[],
+  which: 'key' | 'value',
+  lines: LineCounter,
+): { line: number; column: number } {
+  let node: YamlNode = root;
+  for (const [i, part] of path.entries()) {
+    const last = i === path.length - 1;
+    if (isMap(node)) {
+      const pair = (node.items as Pair<YamlNode, YamlNode | null>[]).find(
+        ({ key }) => isScalar(key) && String(key.value) === String(part),
+      );
+      if (pair === undefined) break;
+      node = (last && which === 'key') || pair.value === null ? pair.key : pair.value;
+    } else if (isSeq(node)) {
+      const item = node.items[Number(part)] as YamlNode | undefined;
+      if (item === undefined) break;
+      node = item;
+    } else break;
+  }
+  const at = lines.linePos(node.range?.[0] ?? 0);
+  return { line: at.line, column: at.col };
+}
+
+const envelopeSchema = z.strictObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.strictObject({
+    name: z
+      .string()
+      .regex(NAME_PATTERN, 'a name is 1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit'),
+    namespace: z.string().regex(NAME_PATTERN, 'a namespace is 1 to 40 of a-z, 0-9 and -').optional(),
+    labels: labelsField.optional(),
+    annotations: labelsField.optional(),
+  }),
+  spec: z.unknown().optional(),
+});
+
+function parseDocument(
+  source: SourceDocument,
+  kinds: readonly AnyKind[],
+  options: ParseOptions,
+  problems: Problem[],
+): Definition | undefined {
+  const { origin } = source;
+  const add = (found: readonly Problem[]): void => {
+    problems.push(...found);
+  };
+  if (source.value === null || typeof source.value !== 'object' || Array.isArray(source.value)) {
+    problems.push({
+      code: 'MESH1004',
+      severity: 'error',
+      file: origin.file,
+      ...origin.locate([], 'value'),
+      path: '',
+      message: 'a document must be a map',
+      hint: 'it begins with apiVersion, kind, metadata, spec',
+    });
+    return undefined;
+  }
+  const kind = resolveKind(source, kinds, problems);
+  const envelope = envelopeSchema.safeParse(source.value, { reportInput: true });
+  const label = labelOf(source.value);
+  if (!envelope.success)
+    add(issueProblems(envelope.error.issues as z.core.$ZodIssue[], [], origin, label, envelopeSchema));
+  if (kind === undefined) return undefined;
+  const spec = kind.schema.safeParse((source.value as { spec?: unknown }).spec ?? {}, { reportInput: true });
+  if (!spec.success) add(issueProblems(spec.error.issues as z.core.$ZodIssue[], ['spec'], origin, label, kind.schema));
+  if (!envelope.success || !spec.success) return undefined;
+  const document = source.value as Document;
+  const { metadata } = envelope.data;
+  if (!kind.namespaced && metadata.namespace !== undefined) {
+    problems.push({
+      code: 'MESH1003',
+      severity: 'error',
+      file: origin.file,
+      ...origin.locate(['metadata', 'namespace'], 'key'),
+      path: `${label} metadata.namespace`,
+      message: `a ${kind.kind} has no namespace`,
+      hint: 'remove it',
+    });
+    return undefined;
+  }
+  return {
+    kind: kind.kind,
+    namespace: kind.namespaced ? (metadata.namespace ?? options.namespace ?? DEFAULT_NAMESPACE) : undefined,
+    name: metadata.name,
+    labels: metadata.labels ?? {},
+    spec: spec.data,
+    document,
+    origin,
+  };
+}
+
+function labelOf(value: object): string {
+  const { kind, metadata } = value as { kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } | null };
+  const namespace = typeof metadata?.namespace === 'string' ? `${metadata.namespace}/` : '';
+  return `${typeof kind === 'string' ? kind : 'document'} ${namespace}${typeof metadata?.name === 'string' ? metadata.name : '?'}`;
+}
+
+function resolveKind(source: SourceDocument, kinds: readonly AnyKind[], problems: Problem[]): AnyKind | undefined {
+  const { kind: word, apiVersion } = source.value as { kind?: unknown; apiVersion?: unknown };
+  if (typeof word !== 'string') return undefined; // the envelope says so
+  const { origin } = source;
+  const kind = kinds.find((k) => k.kind === word);
+  if (kind === undefined) {
+    const names = kinds.map((k) => k.kind);
+    problems.push({
+      code: 'MESH1007',
+      severity: 'error',
+      file: origin.file,
+      ...origin.locate(['kind'], 'value'),
+      path: 'kind',
+      message: `unknown kind "${word}"`,
+      hint: suggestion(word, names),
+    });
+    return undefined;
+  }
+  if (typeof apiVersion === 'string' && !kind.apiVersions.includes(apiVersion)) {
+    problems.push({
+      code: 'MESH1007',
+      severity: 'error',
+      file: origin.file,
+      ...origin.locate(['apiVersion'], 'value'),
+      path: 'apiVersion',
+      message: `${word} has no apiVersion "${apiVersion}"`,
+      hint: `write ${kind.apiVersions.join(' or ')}`,
+    });
+    return undefined;
+  }
+  return kind;
+}
