@@ -71,4 +71,17 @@ const entries = readFileSync(entryList, 'utf8').split('\n').filter(Boolean);
 rmSync(out, { recursive: true, force: true });
 buf('build', ...entries.flatMap((entry) => ['--path', entry]), '--exclude-source-info', '-o', 'image.binpb');
 buf('generate', 'image.binpb');
+// One list of all entries' descriptors, so that an added entry is known to the encoder without a second line elsewhere.
+const imports = entries.map((entry) => {
+  const name = entry.slice(0, -'.proto'.length);
+  return { name: `file_${name.replaceAll('/', '_')}`, from: `./${name}_pb.js` };
+});
+writeFileSync(
+  path.join(out, 'entries.ts'),
+  [
+    ...imports.map(({ name, from }) => `import { ${name} } from '${from}';`),
+    `export const entries = [\n${imports.map(({ name }) => `  ${name},\n`).join('')}] as const;`,
+    '',
+  ].join('\n'),
+);
 writeFileSync(stampFile, stamp);

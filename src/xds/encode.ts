@@ -1,0 +1,151 @@
+/**
+ * The only module that knows the protobuf encoder. Translators hand in proto3 JSON (the types of `envoy-json.ts`), and
+ * get bytes: deterministic, checked against Envoy's own descriptors, framed for both flavours of xDS.
+ */
+import { createHash } from 'node:crypto';
+import {
+  createRegistry,
+  type DescField,
+  type DescFile,
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  type Registry,
+  toBinary,
+  toJson,
+} from '@bufbuild/protobuf';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import { entries } from './generated/entries.js';
+import type { BootstrapJson } from './generated/envoy/config/bootstrap/v3/bootstrap_pb.js';
+import { needsOf } from './needs.js';
+import type { EncodedResource } from './resource-cache.js';
+import { type ResourceShort, resourceType } from './resource-types.js';
+import { frameResource } from './wire.js';
+
+const DIGEST_CHARS = 16;
+
+/** Every message of the entry list and of all that the entries import. */
+const registry: Registry = createRegistry(...withImports(entries));
+
+function withImports(files: readonly DescFile[]): DescFile[] {
+  const seen = new Set<DescFile>();
+  const add = (file: DescFile): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    file.dependencies.forEach(add);
+  };
+  files.forEach(add);
+  return [...seen];
+}
+
+/** Throws when Envoy has no such field, enum value or extension; the message names the place in the JSON. */
+export function encodeResource(short: ResourceShort, json: object): EncodedResource {
+  const type = resourceType(short);
+  const name = (json as Record<string, unknown>)[type.nameField];
+  if (typeof name !== 'string' || name === '') {
+    throw new MeshError('MESH2000', `a ${short} resource without ${type.nameField} cannot be sent`);
+  }
+  const message = encodeMessage(type.message, json);
+  const digest = createHash('sha256').update(message).digest('hex').slice(0, DIGEST_CHARS);
+  const needs = type.needs ? needsOf(type.needs, json) : [];
+  return { name, typeUrl: type.typeUrl, digest, needs, ...frameResource(type.typeUrl, name, digest, message) };
+}
+
+/** The bytes of any message of the registry. Equal JSON gives equal bytes, in whatever order its keys stand. */
+export function encodeMessage(messageName: string, json: object): Uint8Array {
+  const schema = schemaOf(messageName);
+  return toBinary(schema, parse(schema, json));
+}
+
+/** Proto3 JSON of a message, extensions unpacked. For tools and tests; an unknown extension in an Any throws. */
+export function decodeMessage(messageName: string, bytes: Uint8Array): unknown {
+  const schema = schemaOf(messageName);
+  return toJson(schema, fromBinary(schema, bytes), { registry });
+}
+
+/** Is this a bootstrap that Envoy's descriptors know? Throws with the place of the first mistake. Accepts both spellings of field names. */
+export function checkBootstrap(json: unknown): asserts json is BootstrapJson {
+  parse(schemaOf('envoy.config.bootstrap.v3.Bootstrap'), json);
+}
+
+/** Does the registry know this message? */
+export function knowsMessage(messageName: string): boolean {
+  return registry.getMessage(messageName) !== undefined;
+}
+
+function schemaOf(messageName: string): DescMessage {
+  const schema = registry.getMessage(messageName);
+  if (!schema) throw new MeshError('MESH2000', `${messageName} is not in envoy-proto-entries.txt`);
+  return schema;
+}
+
+function parse(schema: DescMessage, json: unknown): ReturnType<typeof fromJson> {
+  try {
+    // The caller's value came from a typed translator or a YAML parser: what is not JSON in it is refused right here.
+    return fromJson(schema, sorted(json) as JsonValue, { registry });
+  } catch (error) {
+    const place = placeOf(schema, json as JsonValue, '');
+    throw new MeshError('MESH2000', `${schema.typeName}${place ? ` at ${place}` : ''}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The encoder writes fields by number but map entries as they come: sorting the keys first makes the bytes deterministic. */
+function sorted(json: unknown): unknown {
+  if (Array.isArray(json)) return json.map(sorted);
+  if (json === null || typeof json !== 'object') return json;
+  const keys = Object.keys(json).sort();
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const value = (json as Record<string, unknown>)[key];
+      return value === undefined ? [] : [[key, sorted(value)]];
+    }),
+  );
+}
+
+/** The encoder's errors name the message type but not where it stands: goes down to the deepest part that fails by itself. */
+function placeOf(schema: DescMessage, json: JsonValue | undefined, place: string): string {
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) return place;
+  if (schema.typeName === 'google.protobuf.Any') return placeInAny(json, place);
+  if (schema.file.proto.package === 'google.protobuf') return place;
+  for (const [key, value] of Object.entries(json)) {
+    if (value === undefined) continue;
+    const field = schema.fields.find((candidate) => candidate.jsonName === key || candidate.name === key);
+    const here = place ? `${place}.${key}` : key;
+    if (!field) return here;
+    for (const [suffix, part] of partsOf(field, value)) {
+      if (isValid(schema, { [key]: part.alone })) continue;
+      return field.message ? placeOf(field.message, part.value, here + suffix) : here + suffix;
+    }
+  }
+  return place;
+}
+
+function placeInAny(json: { [key: string]: JsonValue }, place: string): string {
+  const { '@type': typeUrl, ...rest } = json;
+  const schema =
+    typeof typeUrl === 'string' ? registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1)) : undefined;
+  return schema ? placeOf(schema, rest, place) : place ? `${place}.@type` : '@type';
+}
+
+/** A list's elements and a map's entries one by one, each also as a field value of its own. */
+function partsOf(field: DescField, value: JsonValue): [string, { value: JsonValue; alone: JsonValue }][] {
+  if (field.fieldKind === 'list' && Array.isArray(value)) {
+    return value.map((element, index) => [`[${index}]`, { value: element, alone: [element] }]);
+  }
+  if (field.fieldKind === 'map' && value !== null && typeof value === 'object' && !Array.isArray(value)) {
+    return Object.entries(value).map(([key, entry]) => [`.${key}`, { value: entry, alone: { [key]: entry } }]);
+  }
+  return [['', { value, alone: value }]];
+}
+
+function isValid(schema: DescMessage, json: JsonValue): boolean {
+  try {
+    fromJson(schema, sorted(json) as JsonValue, { registry });
+    return true;
+  } catch {
+    return false; // which part fails is the question; why is in the first error
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The resource types that we serve, in the order in which a proxy must learn them (xDS protocol, "Eventual consistency
+ * considerations": clusters, their endpoints, listeners, their routes, and only then what nobody refers to any more).
+ */
+
+export type ResourceShort = 'RTDS' | 'CDS' | 'SDS' | 'EDS' | 'LDS' | 'RDS' | 'ECDS';
+
+export interface ResourceType {
+  readonly short: ResourceShort;
+  readonly typeUrl: string;
+  /** Full name of the protobuf message. */
+  readonly message: string;
+  /** Place in an update, ascending. Removals go in the opposite direction. */
+  readonly sendOrder: number;
+  /** May a first request without names mean "all of them"? The others are asked for by name. */
+  readonly wildcard: boolean;
+  /** In state-of-the-world, what is absent from a response is gone. For the others absence means nothing. */
+  readonly isFullState: boolean;
+  /** Do later types wait for this one, and it for earlier ones? Runtime and secrets stand by themselves and go at once. */
+  readonly isOrdered: boolean;
+  /** The JSON field that names the resource. */
+  readonly nameField: 'name' | 'clusterName';
+  /** The type whose resources this one waits for before it is warm: a cluster for its endpoints, a listener for its routes. */
+  readonly needs?: ResourceShort;
+}
+
+const row = (
+  short: ResourceShort,
+  message: string,
+  sendOrder: number,
+  rest: Partial<Pick<ResourceType, 'wildcard' | 'isFullState' | 'isOrdered' | 'nameField' | 'needs'>> = {},
+): ResourceType => ({
+  short,
+  typeUrl: `type.googleapis.com/${message}`,
+  message,
+  sendOrder,
+  wildcard: false,
+  isFullState: false,
+  isOrdered: true,
+  nameField: 'name',
+  ...rest,
+});
+
+/** Sorted by `sendOrder`. Envoy asks for RTDS before anything else and waits up to 15 s for it. */
+export const resourceTypes: readonly ResourceType[] = [
+  row('RTDS', 'envoy.service.runtime.v3.Runtime', 0, { isOrdered: false }),
+  row('CDS', 'envoy.config.cluster.v3.Cluster', 1, { wildcard: true, isFullState: true, needs: 'EDS' }),
+  row('SDS', 'envoy.extensions.transport_sockets.tls.v3.Secret', 2, { isOrdered: false }),
+  row('EDS', 'envoy.config.endpoint.v3.ClusterLoadAssignment', 3, { nameField: 'clusterName' }),
+  row('LDS', 'envoy.config.listener.v3.Listener', 4, { wildcard: true, isFullState: true, needs: 'RDS' }),
+  row('RDS', 'envoy.config.route.v3.RouteConfiguration', 5),
+  row('ECDS', 'envoy.config.core.v3.TypedExtensionConfig', 6, { isOrdered: false }),
+];
+
+const byUrl: ReadonlyMap<string, ResourceType> = new Map(resourceTypes.map((type) => [type.typeUrl, type]));
+const byShort: ReadonlyMap<string, ResourceType> = new Map(resourceTypes.map((type) => [type.short, type]));
+
+export function typeOfUrl(typeUrl: string): ResourceType | undefined {
+  return byUrl.get(typeUrl);
+}
+
+export function resourceType(short: ResourceShort): ResourceType {
+  const type = byShort.get(short);
+  if (!type) throw new Error(`no resource type ${short}`);
+  return type;
+}

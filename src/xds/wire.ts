@@ -1,0 +1,75 @@
+/**
+ * The few protobuf messages that are put together by hand, so that a resource's bytes are written once and only copied
+ * afterwards: length-delimited fields may be concatenated in any order (protobuf encoding, "Message Structure").
+ */
+
+const STRING_OR_BYTES = 2;
+
+export function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest > 127) {
+    bytes.push((rest % 128) + 128);
+    rest = Math.floor(rest / 128);
+  }
+  bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+function head(fieldNumber: number, length: number): Uint8Array {
+  return Buffer.concat([varint(fieldNumber * 8 + STRING_OR_BYTES), varint(length)]);
+}
+
+export function field(fieldNumber: number, content: string | Uint8Array): Uint8Array {
+  const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
+  return Buffer.concat([head(fieldNumber, bytes.length), bytes]);
+}
+
+export interface Frames {
+  readonly bytes: Uint8Array;
+  readonly deltaField: Uint8Array;
+  readonly sotwField: Uint8Array;
+}
+
+/**
+ * One buffer for three uses. In a DiscoveryResponse a resource is field 2, an Any. In a DeltaDiscoveryResponse it is field
+ * 2, a Resource{name = 3, version = 1, resource = 2: the same Any}. Written last, that inner field 2 is at the same time
+ * the outer field 2 of the other flavour, and its tail is the message.
+ */
+export function frameResource(typeUrl: string, name: string, digest: string, message: Uint8Array): Frames {
+  const typeField = field(1, typeUrl);
+  const valueHead = message.length === 0 ? new Uint8Array() : head(2, message.length);
+  const anyLength = typeField.length + valueHead.length + message.length;
+  const sotwHead = Buffer.concat([head(2, anyLength), typeField, valueHead]);
+  const nameAndVersion = Buffer.concat([field(3, name), field(1, digest)]);
+  const deltaHead = head(2, nameAndVersion.length + sotwHead.length + message.length);
+  const deltaField = Buffer.concat([deltaHead, nameAndVersion, sotwHead, message]);
+  const sotwField = deltaField.subarray(deltaHead.length + nameAndVersion.length);
+  return { deltaField, sotwField, bytes: deltaField.subarray(deltaField.length - message.length) };
+}
+
+/** envoy.service.discovery.v3.DiscoveryResponse: version_info 1, resources 2, type_url 4, nonce 5. */
+export function discoveryResponse(
+  typeUrl: string,
+  version: string,
+  nonce: string,
+  resources: Iterable<{ readonly sotwField: Uint8Array }>,
+): Buffer {
+  const parts = [field(1, version), field(4, typeUrl), field(5, nonce)];
+  for (const resource of resources) parts.push(resource.sotwField);
+  return Buffer.concat(parts);
+}
+
+/** envoy.service.discovery.v3.DeltaDiscoveryResponse: system_version_info 1, resources 2, type_url 4, nonce 5, removed_resources 6. */
+export function deltaDiscoveryResponse(
+  typeUrl: string,
+  version: string,
+  nonce: string,
+  resources: Iterable<{ readonly deltaField: Uint8Array }>,
+  removed: Iterable<string>,
+): Buffer {
+  const parts = [field(1, version), field(4, typeUrl), field(5, nonce)];
+  for (const resource of resources) parts.push(resource.deltaField);
+  for (const name of removed) parts.push(field(6, name));
+  return Buffer.concat(parts);
+}
