@@ -2,10 +2,10 @@
 import type { Document } from './definition.js';
 import type { InstanceState } from './instance.js';
 import type { NodePlan } from './node-plan.js';
-import type { SourceFile } from './parse.js';
 import type { Problem } from './problem.js';
 import type { ReleaseMatch, ReleasePhase, ReleaseTransition } from './release.js';
 import type { Change, ChangeAction, Deployment, Revision } from './revision.js';
+import type { SourceFile } from './source-documents.js';
 
 export interface List<Item> {
   readonly apiVersion: 'mesh/v1';

@@ -1,30 +1,14 @@
 /** YAML text to definitions, or to all of its problems at once. */
-import { isMap, isScalar, isSeq, LineCounter, type Pair, parseAllDocuments, visit, type Node as YamlNode } from 'yaml';
+
 import { z } from 'zod';
-import {
-  type Definition,
-  type DefinitionIndex,
-  type Document,
-  definitionKey,
-  describeDefinition,
-  type Origin,
-  viewOf,
-} from './definition.js';
+import { type Definition, type Document, definitionKey, describeDefinition, type Origin } from './definition.js';
 import { labelsField } from './fields.js';
 import type { AnyKind } from './kind.js';
 import { DEFAULT_NAMESPACE, NAME_PATTERN } from './names.js';
 import { type Problem, sortProblems } from './problem.js';
+import { readDocuments, type SourceDocument, type SourceFile } from './source-documents.js';
 import { suggestion } from './suggestion.js';
-import { formatPath, issueProblems } from './zod-problems.js';
-
-const MAX_BYTES = 1024 * 1024;
-const MAX_DEPTH = 32;
-const MAX_ALIASES = 100;
-
-export interface SourceFile {
-  readonly name: string;
-  readonly text: string;
-}
+import { issueProblems } from './zod-problems.js';
 
 export interface ParseResult {
   readonly definitions: readonly Definition[];
@@ -97,172 +81,6 @@ export function parseStored(document: Document, kinds: readonly AnyKind[]): Defi
     problems,
   );
   return definition === undefined ? undefined : { ...definition, origin: undefined };
-}
-
-/**
- * Problems of references and of rules across objects. `changed` are new or altered; the rest of the index is checked too, and
- * what was wrong there before is not held against the user who changed something else.
- */
-export function checkDefinitions(
-  before: DefinitionIndex,
-  after: DefinitionIndex,
-  kinds: readonly AnyKind[],
-): readonly Problem[] {
-  const known = new Set(
-    collect(before, kinds).map(({ definition, problem }) => `${describeDefinition(definition)} ${problem.message}`),
-  );
-  const fresh = collect(after, kinds).filter(
-    ({ definition, problem }) =>
-      definition.origin !== undefined || !known.has(`${describeDefinition(definition)} ${problem.message}`),
-  );
-  return sortProblems(fresh.map(({ problem }) => problem));
-}
-
-function collect(index: DefinitionIndex, kinds: readonly AnyKind[]): { definition: Definition; problem: Problem }[] {
-  const found: { definition: Definition; problem: Problem }[] = [];
-  const view = viewOf(index);
-  for (const kind of kinds) {
-    for (const definition of view.all(kind)) {
-      kind.check?.(definition, view, (report) => {
-        const where =
-          definition.origin === undefined
-            ? {}
-            : { file: definition.origin.file, ...definition.origin.locate(report.path, 'value') };
-        found.push({
-          definition,
-          problem: {
-            code: report.code,
-            severity: report.severity ?? 'error',
-            ...where,
-            path: `${describeDefinition(definition)} ${formatPath(report.path)}`,
-            message: report.message,
-            ...(report.hint === undefined ? {} : { hint: report.hint }),
-          },
-        });
-      });
-    }
-  }
-  return found;
-}
-
-interface SourceDocument {
-  readonly value: unknown;
-  readonly origin: Origin;
-}
-
-/** The documents of a file; those with YAML errors become problems. */
-function readDocuments(file: SourceFile, problems: Problem[]): SourceDocument[] {
-  if (Buffer.byteLength(file.text) > MAX_BYTES) {
-    problems.push({
-      code: 'MESH1014',
-      severity: 'error',
-      file: file.name,
-      line: 1,
-      column: 1,
-      path: '',
-      message: `the file has more than ${MAX_BYTES} bytes`,
-      hint: 'split it',
-    });
-    return [];
-  }
-  const lines = new LineCounter();
-  // Duplicate keys are found below: the parser's own check is quadratic in the keys of a map.
-  const documents = parseAllDocuments(file.text, { lineCounter: lines, uniqueKeys: false, prettyErrors: false });
-  const result: SourceDocument[] = [];
-  for (const document of Array.isArray(documents) ? documents : []) {
-    const errors = [...document.errors, ...document.warnings];
-    for (const error of errors) {
-      const at = lines.linePos(error.pos[0]);
-      problems.push({
-        code: 'MESH1001',
-        severity: 'error',
-        file: file.name,
-        line: at.line,
-        column: at.col,
-        path: '',
-        message: error.message,
-        hint: yamlHint(error.code),
-      });
-    }
-    if (errors.length > 0 || document.contents === null) continue;
-    const root = document.contents as YamlNode;
-    const origin: Origin = { file: file.name, locate: (path, which) => locate(root, path, which, lines) };
-    if (checkStructure(root, file.name, lines, problems))
-      result.push({ value: document.toJS({ maxAliasCount: MAX_ALIASES }), origin });
-  }
-  return result;
-}
-
-function yamlHint(code: string): string {
-  return code === 'TAB_AS_INDENT' ? 'indent with spaces' : 'check the indentation and the quotes around this place';
-}
-
-/** Duplicate keys and excessive depth, which would otherwise be lost in the conversion to plain values. */
-function checkStructure(root: YamlNode, file: string, lines: LineCounter, problems: Problem[]): boolean {
-  const before = problems.length;
-  visit(root, {
-    Map(_key, map, path) {
-      if (path.length > MAX_DEPTH * 2) {
-        const at = lines.linePos(map.range?.[0] ?? 0);
-        problems.push({
-          code: 'MESH1014',
-          severity: 'error',
-          file,
-          line: at.line,
-          column: at.col,
-          path: '',
-          message: `nested deeper than ${MAX_DEPTH}`,
-        });
-        return visit.BREAK;
-      }
-      const keys = new Set<unknown>();
-      for (const { key } of map.items as Pair<YamlNode>[]) {
-        const name = isScalar(key) ? key.value : undefined;
-        if (keys.has(name)) {
-          const at = lines.linePos(key.range?.[0] ?? 0);
-          problems.push({
-            code: 'MESH1015',
-            severity: 'error',
-            file,
-            line: at.line,
-            column: at.col,
-            path: String(name),
-            message: `key "${String(name)}" stands twice in the same map`,
-            hint: 'keep one of them',
-          });
-        }
-        keys.add(name);
-      }
-      return undefined;
-    },
-  });
-  return problems.length === before;
-}
-
-/** The node at a path, or the nearest parent that exists. */
-function locate(
-  root: YamlNode,
-  path: readonly PropertyKey[],
-  which: 'key' | 'value',
-  lines: LineCounter,
-): { line: number; column: number } {
-  let node: YamlNode = root;
-  for (const [i, part] of path.entries()) {
-    const last = i === path.length - 1;
-    if (isMap(node)) {
-      const pair = (node.items as Pair<YamlNode, YamlNode | null>[]).find(
-        ({ key }) => isScalar(key) && String(key.value) === String(part),
-      );
-      if (pair === undefined) break;
-      node = (last && which === 'key') || pair.value === null ? pair.key : pair.value;
-    } else if (isSeq(node)) {
-      const item = node.items[Number(part)] as YamlNode | undefined;
-      if (item === undefined) break;
-      node = item;
-    } else break;
-  }
-  const at = lines.linePos(node.range?.[0] ?? 0);
-  return { line: at.line, column: at.col };
 }
 
 const envelopeSchema = z.strictObject({
