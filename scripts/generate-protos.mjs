@@ -1,5 +1,6 @@
 // Generates Envoy's v3 types from the protos inside npm `@grpc/grpc-js-xds` into src/xds/generated (never committed).
-// Runs offline. Skips itself when neither the package, the entry list nor this script has changed.
+// Runs offline. Skips itself when neither the package, the entry list nor this script has changed; `--check` only tells,
+// by its exit code, whether it would.
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -21,7 +22,8 @@ const stamp = createHash('sha256')
   .update(readFileSync(fileURLToPath(import.meta.url)))
   .digest('hex');
 const stampFile = path.join(out, '.stamp');
-if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) process.exit(0);
+const isCurrent = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
+if (isCurrent || process.argv.includes('--check')) process.exit(isCurrent ? 0 : 1);
 
 rmSync(work, { recursive: true, force: true });
 mkdirSync(work, { recursive: true });

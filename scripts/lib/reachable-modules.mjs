@@ -8,7 +8,7 @@ const IMPORT = /(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;
 /** A package's own sources, types and maps are not loaded. */
 const IS_DEAD_WEIGHT = /\.(ts|map|md|markdown)$|\/(test|tests|docs|\.github)\//;
 
-/** Paths relative to `root`, sorted. `self` is the package's own manifest: its modules may be named by its exports. */
+/** Paths relative to `root`. `self` is the package's own manifest: its modules may be named by its exports. */
 export function reachableModules(root, self, main) {
   const files = new Set();
   const packages = new Set();
@@ -36,7 +36,7 @@ export function reachableModules(root, self, main) {
 
   visit(main);
   for (const directory of packages) for (const file of filesOf(directory)) files.add(file);
-  return [...files].map((file) => path.relative(root, file)).sort();
+  return [...files].map((file) => path.relative(root, file));
 }
 
 /** `@scope/name` and `name/deeper` both: the directory below the nearest node_modules that has it. */
