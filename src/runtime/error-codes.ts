@@ -103,6 +103,18 @@ export const errorCodes = {
     cause: 'The journal of the embedded store has a record that does not match its checksum, before its end.',
     cure: 'Restore a copy of the data directory.',
   },
+  MESH2015: {
+    title: 'input invalid',
+    exit: 3,
+    cause: 'The definitions have mistakes; nothing of them was applied.',
+    cure: 'Correct what the problems name; `mesh validate -f FILE` finds them without a pilot.',
+  },
+  MESH2016: {
+    title: 'source refused',
+    exit: 1,
+    cause: 'The request came in plain text from an address outside of the trusted networks.',
+    cure: 'Start the pilot with --trusted-network CIDR that covers the caller.',
+  },
 } as const satisfies Record<string, ErrorCodeInfo>;
 
 export type ErrorCode = keyof typeof errorCodes;
