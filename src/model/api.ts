@@ -196,10 +196,15 @@ export interface PilotStatus {
 export interface AckStatus {
   /** Decimal text of the highest store revision whose effects all its proxies have acknowledged. */
   readonly storeRevision: string;
-  /** Proxies that hold it back. */
+  /** Proxies that hold it back, at most MAX_LAGGARDS of them. */
   readonly laggards: readonly string[];
+  /** How many hold it back. */
+  readonly behind: number;
+  /** Connected to this pilot. */
   readonly proxies: number;
 }
+
+export const MAX_LAGGARDS = 20;
 
 /** Value of `fact/<ns>/<service>/<pilot>`, leased: sums of Envoy's load reports since the release's last transition. */
 export interface LoadFact {
@@ -331,3 +336,36 @@ export interface AckWaitResponse {
   readonly acked: boolean;
   readonly laggards: readonly string[];
 }
+
+/**
+ * GET /v1/watch: server-sent events, `id` = the mesh's revision. After a reconnect with `Last-Event-ID` the revisions in between
+ * are sent again, at most MAX_REPLAYED. Event `revision` has a WatchRevision, event `change` a WatchChange.
+ */
+export interface WatchRevision {
+  readonly revision: number;
+  readonly at: number;
+  readonly by: string;
+  readonly why: string;
+  readonly command: string;
+  readonly changes: readonly {
+    readonly kind: string;
+    readonly namespace?: string;
+    readonly name: string;
+    readonly action: ChangeAction;
+  }[];
+}
+
+export type WatchTopic = 'definitions' | 'instances' | 'plans' | 'releases' | 'facts' | 'nodes' | 'pilots' | 'acks';
+
+/** Something that these topics show has changed: read it again. */
+export interface WatchChange {
+  readonly topics: readonly WatchTopic[];
+}
+
+export const MAX_REPLAYED = 100;
+
+/** GET /v1/plans?node= : the committed plans, complete, as the agents read them. */
+export type PlanItem = NodePlan;
+
+/** GET /v1/deployments (newest first). */
+export type DeploymentList = List<Deployment>;
