@@ -54,7 +54,7 @@ export interface ProxyHandle {
 export interface AdsHost {
   /**
    * Called once per stream with its first node. May wait until the host has something to serve; the signal aborts when the
-   * stream ends first. A MeshError that is retryable ends the stream with UNAVAILABLE, any other error with PERMISSION_DENIED.
+   * stream ends first. A MeshError that is not retryable ends the stream with PERMISSION_DENIED, anything else with UNAVAILABLE.
    */
   connect(node: ProxyNode, signal: AbortSignal): Promise<ProxyHandle>;
   /** The proxy refused what it was sent; called before anything else is sent to it. */

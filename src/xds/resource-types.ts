@@ -10,7 +10,7 @@ export interface ResourceType {
   readonly typeUrl: string;
   /** Full name of the protobuf message. */
   readonly message: string;
-  /** Place in an update, ascending. Removals go in the opposite direction. */
+  /** Place in an update, ascending. */
   readonly sendOrder: number;
   /** May a first request without names mean "all of them"? The others are asked for by name. */
   readonly wildcard: boolean;
@@ -51,6 +51,9 @@ export const resourceTypes: readonly ResourceType[] = [
   row('RDS', 'envoy.config.route.v3.RouteConfiguration', 5),
   row('ECDS', 'envoy.config.core.v3.TypedExtensionConfig', 6, { isOrdered: false }),
 ];
+
+/** What refers goes before what is referred to, and types of their own last. */
+export const removalOrder: readonly ResourceShort[] = ['LDS', 'RDS', 'CDS', 'EDS', 'ECDS', 'SDS', 'RTDS'];
 
 const byUrl: ReadonlyMap<string, ResourceType> = new Map(resourceTypes.map((type) => [type.typeUrl, type]));
 const byShort: ReadonlyMap<string, ResourceType> = new Map(resourceTypes.map((type) => [type.short, type]));

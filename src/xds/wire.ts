@@ -73,3 +73,41 @@ export function deltaDiscoveryResponse(
   for (const name of removed) parts.push(field(6, name));
   return Buffer.concat(parts);
 }
+
+export interface Field {
+  readonly number: number;
+  /** Of a varint field; 0 for others. Exact up to 2^53. */
+  readonly value: number;
+  /** Of a length-delimited field, sharing the message's memory; empty for others. */
+  readonly bytes: Buffer;
+}
+
+/** The fields of a message one after the other. Throws a RangeError when the bytes end too early or are no protobuf. */
+export function* fieldsOf(message: Buffer): Generator<Field> {
+  let at = 0;
+  const readVarint = (): number => {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = message[at++];
+      if (byte === undefined || factor > 2 ** 63) throw new RangeError('a number ends too early');
+      value += (byte & 127) * factor;
+      if (byte < 128) return value;
+    }
+  };
+  const take = (length: number): Buffer => {
+    if (at + length > message.length) throw new RangeError('a field ends too early');
+    at += length;
+    return message.subarray(at - length, at);
+  };
+  while (at < message.length) {
+    const tag = readVarint();
+    const number = Math.floor(tag / 8);
+    const wireType = tag % 8;
+    if (wireType === 0) yield { number, value: readVarint(), bytes: NO_BYTES };
+    else if (wireType === STRING_OR_BYTES) yield { number, value: 0, bytes: take(readVarint()) };
+    else if (wireType === 1 || wireType === 5) yield { number, value: 0, bytes: take(wireType === 1 ? 8 : 4) };
+    else throw new RangeError(`wire type ${wireType} is none of proto3's`);
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);

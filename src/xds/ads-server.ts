@@ -1,0 +1,135 @@
+/** The gRPC server: ADS in both flavours, load reports, health. Knows streams and proxies; what is sent is decided below. */
+import { Server, ServerCredentials, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import { type AdsHost, type AdsServer, noMetrics, type XdsMetrics } from './ads-host.js';
+import { healthHandler, healthService } from './health.js';
+import { loadReportHandler, loadReportingService } from './load-reports.js';
+import { bidirectional } from './raw-service.js';
+import { TooMuch } from './read-request.js';
+import { AdsStream } from './stream.js';
+
+const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
+
+const adsService: ServiceDefinition = {
+  StreamAggregatedResources: bidirectional(`/${ADS}/StreamAggregatedResources`),
+  DeltaAggregatedResources: bidirectional(`/${ADS}/DeltaAggregatedResources`),
+};
+
+/** One proxy needs one; a few more live side by side while it reconnects. */
+const MAX_STREAMS_PER_PROXY = 8;
+const TICK_MS = 250;
+const DRAIN_MS = 2_000;
+
+/** A peer that is gone without a word is noticed within 15 s; no request is longer than 4 MiB. */
+const channelOptions = {
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.max_receive_message_length': 4 * 1024 * 1024,
+  'grpc.max_send_message_length': -1,
+  'grpc.max_concurrent_streams': 1_000,
+};
+
+export interface AdsServerOptions {
+  readonly host: AdsHost;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics?: XdsMetrics;
+  /** How often proxies report their load. Default 1000. */
+  readonly loadReportIntervalMs?: number;
+  /** What the health service answers. Default yes. */
+  readonly isServing?: () => boolean;
+}
+
+export function createAdsServer(options: AdsServerOptions): AdsServer {
+  const { host, clock, logger, metrics = noMetrics, loadReportIntervalMs = 1_000, isServing = () => true } = options;
+  const server = new Server(channelOptions);
+  const streams = new Set<AdsStream>();
+  const streamsByProxy = new Map<string, Set<AdsStream>>();
+  const ackedCallbacks = new Set<() => void>();
+  const closing = new AbortController();
+
+  const acked = (): void => {
+    for (const callback of ackedCallbacks) callback();
+  };
+  const around = {
+    host,
+    clock,
+    logger,
+    metrics,
+    acked,
+    joined: (stream: AdsStream): void => {
+      const id = stream.node?.id ?? '';
+      const siblings = streamsByProxy.get(id) ?? new Set();
+      if (siblings.size >= MAX_STREAMS_PER_PROXY) throw new TooMuch(`${siblings.size} streams of proxy ${id} are open`);
+      streamsByProxy.set(id, siblings.add(stream));
+    },
+    left: (stream: AdsStream): void => {
+      streams.delete(stream);
+      const id = stream.node?.id ?? '';
+      const siblings = streamsByProxy.get(id);
+      siblings?.delete(stream);
+      if (siblings?.size === 0) streamsByProxy.delete(id);
+      acked();
+    },
+  };
+  const open = (kind: 'delta' | 'sotw') => (call: ServerDuplexStream<Buffer, Buffer>) => {
+    streams.add(new AdsStream(call, kind, around));
+  };
+  server.addService(adsService, { StreamAggregatedResources: open('sotw'), DeltaAggregatedResources: open('delta') });
+  server.addService(healthService, { Check: healthHandler([ADS], isServing) });
+  if (host.loadReport) {
+    const report: NonNullable<AdsHost['loadReport']> = (node, load) => host.loadReport?.(node, load);
+    server.addService(loadReportingService, { StreamLoadStats: loadReportHandler(loadReportIntervalMs, report) });
+  }
+
+  const tick = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await clock.sleep(TICK_MS, closing.signal).catch(() => undefined); // aborted: the loop ends
+      for (const stream of streams) stream.tick(clock.monotonic());
+    }
+  };
+
+  return {
+    async listen(address) {
+      const bound = await bind(server, address);
+      void tick();
+      return bound;
+    },
+    changed(proxyIds) {
+      if (!proxyIds) for (const stream of streams) stream.refresh();
+      else for (const id of proxyIds) for (const stream of streamsByProxy.get(id) ?? []) stream.refresh();
+    },
+    proxies() {
+      const newest = [...streamsByProxy.values()].flatMap((siblings) => [...siblings].at(-1) ?? []);
+      return newest
+        .flatMap((stream) => (stream.node ? [stream.status(stream.node)] : []))
+        .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    },
+    onAcked(callback) {
+      ackedCallbacks.add(callback);
+      return () => ackedCallbacks.delete(callback);
+    },
+    async close({ drainMs = DRAIN_MS } = {}) {
+      closing.abort(new Error('server closes'));
+      for (const stream of streams) stream.end('shutdown', status.UNAVAILABLE, 'this control plane is going away');
+      const drained = new AbortController();
+      server.tryShutdown(() => drained.abort(new Error('drained')));
+      await clock.sleep(drainMs, drained.signal).catch(() => undefined); // drained in time
+      server.forceShutdown();
+    },
+  };
+}
+
+function bind(server: Server, address: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (!error) return resolve(`${address.slice(0, address.lastIndexOf(':'))}:${port}`);
+      const isTaken = /EADDRINUSE|address already in use/i.test(error.message);
+      reject(
+        new MeshError(isTaken ? 'MESH2010' : 'MESH2000', `could not listen on ${address} for xDS`, { cause: error }),
+      );
+    });
+  });
+}

@@ -1,0 +1,30 @@
+import type { TypeStatus } from './ads-host.js';
+import type { StreamState } from './ordering.js';
+import { type ResourceShort, resourceTypes } from './resource-types.js';
+import { isSettled, isWithheld, type Subscription } from './subscription.js';
+
+/** One entry per type that the proxy subscribes to, and NOT_SENT for those that every proxy should. */
+export function statusOf(
+  stream: StreamState | undefined,
+  ackedAt: ReadonlyMap<ResourceShort, number>,
+): Partial<Record<ResourceShort, TypeStatus>> {
+  const types: Partial<Record<ResourceShort, TypeStatus>> = {};
+  for (const { short, isOrdered } of resourceTypes) {
+    const subscription = stream?.subscriptions.get(short);
+    if (!subscription && !isOrdered) continue;
+    const at = ackedAt.get(short);
+    types[short] = { ...typeStatus(subscription), ...(at === undefined ? {} : { ackedAt: at }) };
+  }
+  return types;
+}
+
+function typeStatus(subscription: Subscription | undefined): TypeStatus {
+  if (!subscription?.hasContent && !subscription?.lastNonce) return { state: 'NOT_SENT', version: '' };
+  const version = subscription.ackedVersion;
+  const [refusal] = subscription.refused.values();
+  const error = refusal?.error ?? subscription.removalRefusal;
+  if (error !== undefined) return { state: 'NACK', version, error };
+  if (isWithheld(subscription))
+    return { state: 'STALE', version, error: 'the view is empty; the proxy keeps what it has' };
+  return { state: isSettled(subscription) ? 'SYNCED' : 'STALE', version };
+}

@@ -1,0 +1,215 @@
+/** One ADS stream of a proxy: brings its messages to the pure state of `ordering.ts`, and what that decides to the wire. */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus, XdsMetrics } from './ads-host.js';
+import { createStreamState, nextStep, receive, type StreamState, updateView } from './ordering.js';
+import { MAX_NAMES, type Received, readDeltaRequest, readNode, readSotwRequest, TooMuch } from './read-request.js';
+import { type ResourceShort, typeOfUrl } from './resource-types.js';
+import type { Response } from './response.js';
+import { statusOf } from './stream-status.js';
+import type { Request } from './subscribe.js';
+import type { StreamKind } from './subscription.js';
+import type { Verdict } from './verdict.js';
+import { deltaDiscoveryResponse, discoveryResponse } from './wire.js';
+
+/** A proxy that is silent for this long after a response hangs; on a new stream it can start afresh. */
+export const ACK_TIMEOUT_MS = 30_000;
+/** Messages that may wait while the host makes up its mind about a new proxy. */
+export const MAX_WAITING_MESSAGES = 64;
+
+export interface StreamSurroundings {
+  readonly host: AdsHost;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: XdsMetrics;
+  /** The stream has introduced itself. Throws when it is one too many. */
+  joined(stream: AdsStream): void;
+  left(stream: AdsStream): void;
+  acked(): void;
+}
+
+export type EndReason = 'client' | 'shutdown' | 'ack timeout' | 'bad request' | 'too much' | 'refused';
+
+export class AdsStream {
+  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #kind: StreamKind;
+  readonly #around: StreamSurroundings;
+  readonly #abort = new AbortController();
+  readonly #connectedSince: number;
+  readonly #sentAtMs = new Map<ResourceShort, number>();
+  readonly #ackedAt = new Map<ResourceShort, number>();
+  readonly #unknownTypes = new Set<string>();
+  #waiting: Request[] = [];
+  #node: ProxyNode | undefined;
+  #handle: ProxyHandle | undefined;
+  #state: StreamState | undefined;
+  #wakeAtMs: number | undefined;
+
+  constructor(call: ServerDuplexStream<Buffer, Buffer>, kind: StreamKind, around: StreamSurroundings) {
+    this.#call = call;
+    this.#kind = kind;
+    this.#around = around;
+    this.#connectedSince = around.clock.now();
+    call.on('data', (message: Buffer) => this.#receive(message));
+    call.on('end', () => this.end('client'));
+    call.on('cancelled', () => this.end('client'));
+    call.on('error', () => this.end('client'));
+    around.metrics.connected(kind);
+  }
+
+  get node(): ProxyNode | undefined {
+    return this.#node;
+  }
+
+  /** Takes the host's newest view and sends what it allows. */
+  refresh(): void {
+    if (!this.#state || !this.#handle || this.#abort.signal.aborted) return;
+    this.#takeView(this.#state, this.#handle);
+    this.#push(this.#state);
+  }
+
+  /** Called a few times a second: what waits for time alone. */
+  tick(nowMs: number): void {
+    const oldestMs = Math.min(...this.#sentAtMs.values());
+    if (oldestMs + ACK_TIMEOUT_MS <= nowMs) {
+      this.end('ack timeout', status.DEADLINE_EXCEEDED, `no answer to a response for ${ACK_TIMEOUT_MS / 1000} s`);
+    } else if (this.#state && this.#wakeAtMs !== undefined && this.#wakeAtMs <= nowMs) this.#push(this.#state);
+  }
+
+  status(node: ProxyNode): ProxyStatus {
+    return {
+      id: node.id,
+      node,
+      connectedSince: this.#connectedSince,
+      streamKind: this.#kind,
+      types: statusOf(this.#state, this.#ackedAt),
+      ackedRevision: this.#state?.ackedRevision ?? -1n,
+      viewRevision: this.#state?.view.storeRevision ?? -1n,
+    };
+  }
+
+  end(reason: EndReason, code: status = status.OK, details = ''): void {
+    if (this.#abort.signal.aborted) return;
+    this.#abort.abort(new Error(`stream ended: ${reason}`));
+    if (code === status.OK) this.#call.end();
+    else this.#call.emit('error', { code, details });
+    this.#around.metrics.disconnected(this.#kind, reason);
+    this.#around.left(this);
+    this.#handle?.closed();
+    const proxy = this.#node?.id;
+    if (reason !== 'client' && reason !== 'shutdown') {
+      this.#around.logger.warn({ proxy, peer: this.#call.getPeer(), reason, details }, 'stream of a proxy ended');
+    }
+  }
+
+  #receive(message: Buffer): void {
+    if (this.#abort.signal.aborted) return;
+    try {
+      const { node, request } = this.#read(message);
+      if (!this.#node) this.#introduce(node);
+      if (this.#state) this.#answer(this.#state, request);
+      else if (this.#waiting.length >= MAX_WAITING_MESSAGES)
+        throw new TooMuch('too many messages before the first answer');
+      else this.#waiting.push(request);
+    } catch (error) {
+      const isTooMuch = error instanceof TooMuch;
+      const code = isTooMuch ? status.RESOURCE_EXHAUSTED : status.INVALID_ARGUMENT;
+      this.end(isTooMuch ? 'too much' : 'bad request', code, messageOf(error));
+    }
+  }
+
+  #read(message: Buffer): Received<Request> {
+    return this.#kind === 'delta' ? readDeltaRequest(message) : readSotwRequest(message);
+  }
+
+  #introduce(bytes: Buffer | undefined): void {
+    const node = bytes && readNode(bytes, this.#call.getPeer());
+    if (!node?.id) throw new RangeError('the first message of a stream must carry a node with an id');
+    this.#node = node;
+    this.#around.joined(this);
+    void this.#connect(node); // its errors end the stream, inside
+  }
+
+  async #connect(node: ProxyNode): Promise<void> {
+    try {
+      const handle = await this.#around.host.connect(node, this.#abort.signal);
+      if (this.#abort.signal.aborted) return handle.closed();
+      this.#handle = handle;
+      const state = createStreamState(this.#kind, handle.view());
+      this.#state = state;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const request of waiting) this.#answer(state, request);
+    } catch (error) {
+      const isForGood = error instanceof MeshError && !error.retryable;
+      this.end('refused', isForGood ? status.PERMISSION_DENIED : status.UNAVAILABLE, messageOf(error));
+    }
+  }
+
+  #answer(state: StreamState, request: Request): void {
+    const type = typeOfUrl(request.typeUrl);
+    if (!type) return this.#ignore(request.typeUrl);
+    const verdict = receive(state, type, request, this.#around.clock.monotonic());
+    const names = state.subscriptions.get(type.short)?.names.size ?? 0;
+    if (names > MAX_NAMES) throw new TooMuch(`${names} names of ${type.short}; at most ${MAX_NAMES} are served`);
+    if (verdict) this.#note(type.short, verdict);
+    else if (this.#handle) this.#takeView(state, this.#handle); // it asks for something, so it gets the newest
+    this.#push(state);
+  }
+
+  /**
+   * A type that we do not serve is never answered and does not end the stream: Envoy waits its initial fetch timeout for
+   * that one resource, whereas a status would make it reconnect for ever and lose the types that we do serve.
+   */
+  #ignore(typeUrl: string): void {
+    if (this.#unknownTypes.size >= MAX_WAITING_MESSAGES) throw new TooMuch('too many types that are not served');
+    if (this.#unknownTypes.has(typeUrl)) return;
+    this.#unknownTypes.add(typeUrl);
+    this.#around.logger.warn({ proxy: this.#node?.id, typeUrl }, 'proxy asks for a type that is not served');
+  }
+
+  #note(short: ResourceShort, verdict: Verdict): void {
+    const { host, metrics, clock, logger } = this.#around;
+    this.#sentAtMs.delete(short);
+    if (verdict.kind === 'acked') {
+      this.#ackedAt.set(short, clock.now());
+      metrics.acknowledged(short);
+      return;
+    }
+    metrics.rejected(short);
+    const { error, resources } = verdict;
+    logger.warn({ proxy: this.#node?.id, type: short, resources, error }, 'proxy refused a response');
+    if (this.#node) host.rejected?.(this.#node, { type: short, error, resources });
+  }
+
+  #takeView(state: StreamState, handle: ProxyHandle): void {
+    try {
+      updateView(state, handle.view());
+    } catch (error) {
+      // The host failed for this one proxy: it keeps what it has, and the others go on.
+      this.#around.logger.error({ proxy: this.#node?.id, error: messageOf(error) }, 'no view for a proxy');
+    }
+  }
+
+  #push(state: StreamState): void {
+    const ackedBefore = state.ackedRevision;
+    const nowMs = this.#around.clock.monotonic();
+    const { responses, wakeAtMs } = nextStep(state, nowMs);
+    this.#wakeAtMs = wakeAtMs;
+    for (const response of responses) this.#send(response, nowMs);
+    if (state.ackedRevision !== ackedBefore) this.#around.acked();
+  }
+
+  #send({ subscription: { type }, version, nonce, resources, removed }: Response, nowMs: number): void {
+    const message =
+      this.#kind === 'delta'
+        ? deltaDiscoveryResponse(type.typeUrl, version, nonce, resources, removed)
+        : discoveryResponse(type.typeUrl, version, nonce, resources);
+    this.#sentAtMs.set(type.short, nowMs);
+    this.#around.metrics.pushed(type.short, message.length);
+    this.#call.write(message);
+  }
+}

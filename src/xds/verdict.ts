@@ -1,0 +1,63 @@
+/** What a proxy's ACK or NACK means for its subscription. */
+import { compact, type Outstanding, resend, sendsFullState, type Subscription } from './subscription.js';
+
+export type Verdict =
+  | { readonly kind: 'acked'; readonly answered: Outstanding }
+  /** `resources` is empty while the guilty one is still being looked for. */
+  | {
+      readonly kind: 'refused';
+      readonly error: string;
+      readonly resources: readonly { readonly name: string; readonly digest: string }[];
+    };
+
+/** Undefined when the message answers nothing that is outstanding: a first request, or a stale nonce. */
+export function judge(subscription: Subscription, nonce: string, error: string | undefined): Verdict | undefined {
+  const answered = subscription.outstanding;
+  if (!answered || nonce !== answered.nonce) return undefined;
+  subscription.outstanding = undefined;
+  return error === undefined ? acknowledge(subscription, answered) : refuse(subscription, answered, error);
+}
+
+function acknowledge(subscription: Subscription, answered: Outstanding): Verdict {
+  for (const name of answered.sent.keys()) subscription.suspects.delete(name);
+  endSearch(subscription);
+  subscription.ackedVersion = answered.version;
+  return { kind: 'acked', answered };
+}
+
+/**
+ * A NACK speaks for the whole response and leaves the proxy in an unknown state: of several resources the good ones may or
+ * may not have been taken. So they are sent again in halves until each guilty one stands alone, and only that stays away.
+ */
+function refuse(subscription: Subscription, answered: Outstanding, error: string): Verdict {
+  if (answered.isRemoval) {
+    subscription.removalRefusal = error;
+    return { kind: 'refused', error, resources: [] };
+  }
+  const current = [...answered.sent].filter(([name, digest]) => subscription.map.get(name)?.digest === digest);
+  if (answered.sent.size > 1 && !sendsFullState(subscription)) {
+    searchAmong(subscription, current, answered.sent.size);
+    return { kind: 'refused', error, resources: [] };
+  }
+  for (const [name, digest] of current) {
+    subscription.suspects.delete(name);
+    subscription.refused.set(name, { digest, error });
+  }
+  endSearch(subscription);
+  return { kind: 'refused', error, resources: [...answered.sent].map(([name, digest]) => ({ name, digest })) };
+}
+
+function searchAmong(subscription: Subscription, current: readonly (readonly [string, string])[], size: number): void {
+  for (const [name] of current) {
+    resend(subscription, name);
+    subscription.suspects.add(name);
+  }
+  subscription.partSize = Math.ceil(size / 2);
+  endSearch(subscription);
+}
+
+function endSearch(subscription: Subscription): void {
+  for (const name of subscription.suspects) if (!subscription.pending.has(name)) subscription.suspects.delete(name);
+  if (subscription.suspects.size === 0) subscription.partSize = Number.POSITIVE_INFINITY;
+  compact(subscription);
+}
