@@ -56,16 +56,9 @@ export type DefinitionIndex = ReadonlyMap<string, ReadonlyMap<string, Definition
 
 /** The only place where a definition found by its kind's name regains its type: the kind's schema produced its spec. */
 export function viewOf(index: DefinitionIndex): DefinitionView {
-  const sorted = new Map<string, readonly Definition[]>();
   return {
     all<Spec>(kind: Kind<Spec>) {
-      let list = sorted.get(kind.kind);
-      if (list === undefined) {
-        const entries = [...(index.get(kind.kind) ?? [])];
-        list = entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, definition]) => definition);
-        sorted.set(kind.kind, list);
-      }
-      return list as readonly Definition<Spec>[];
+      return sortedValues(index.get(kind.kind)) as readonly Definition<Spec>[];
     },
     get<Spec>(kind: Kind<Spec>, namespace: string | undefined, name: string) {
       return index.get(kind.kind)?.get(definitionKey(namespace, name)) as Definition<Spec> | undefined;
@@ -85,4 +78,18 @@ export function indexDefinitions(definitions: Iterable<Definition>): DefinitionI
     ofKind.set(definitionKey(definition.namespace, definition.name), definition);
   }
   return index;
+}
+
+const none: readonly Definition[] = [];
+const sortedLists = new WeakMap<ReadonlyMap<string, Definition>, readonly Definition[]>();
+
+/** Remembered per map, not per view: the list of a kind that no change has touched stays the same object over all views. */
+function sortedValues(ofKind: ReadonlyMap<string, Definition> | undefined): readonly Definition[] {
+  if (ofKind === undefined) return none;
+  let list = sortedLists.get(ofKind);
+  if (list === undefined) {
+    list = [...ofKind].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, definition]) => definition);
+    sortedLists.set(ofKind, list);
+  }
+  return list;
 }

@@ -1,0 +1,117 @@
+/** Which addresses of a service Envoy may use, from what its instances and their registrations say. */
+import type { Endpoint, EndpointHealth, InstanceRecord } from '../model/instance.js';
+
+/** One naming key, read. */
+export interface Registration {
+  /** `ip:port`. */
+  readonly address: string;
+  readonly version: string;
+  readonly mesh: Readonly<Record<string, unknown>>;
+}
+
+/** All that is known of the addresses of one service. */
+export interface ServiceSources {
+  /** By instance id. */
+  readonly records: ReadonlyMap<string, InstanceRecord>;
+  /** By naming key. */
+  readonly registrations: ReadonlyMap<string, Registration>;
+}
+
+export const noSources: ServiceSources = { records: new Map(), registrations: new Map() };
+
+/**
+ * A record says what runs, a registration that its agent lives. Both: healthy. A healthy record without registration: its
+ * agent's lease has ended, so Envoy is told that it is unhealthy instead of losing it. A registration without record has
+ * registered itself. An instance that registers itself besides its agent is the same address, and counted once.
+ */
+export function endpointsOf(namespace: string, service: string, sources: ServiceSources): readonly Endpoint[] {
+  const registered = new Set([...sources.registrations.values()].map((registration) => registration.address));
+  const managed = new Set<string>();
+  const endpoints: Endpoint[] = [];
+  for (const record of sources.records.values()) {
+    if (record.state === 'stopped') continue;
+    for (const [portName, port] of Object.entries(record.ports.inbound)) {
+      const address = joinAddress(record.address, port);
+      managed.add(address);
+      const health = healthOf(record, registered.has(address));
+      if (health !== undefined) endpoints.push(managedEndpoint(record, portName, port, health));
+    }
+  }
+  const own = new Map<string, Endpoint>();
+  for (const registration of sources.registrations.values()) {
+    if (managed.has(registration.address)) continue;
+    const known = own.get(registration.address);
+    // The same address may stand below `services/` and below `versions/`: the one that names the version knows more.
+    if (known === undefined || known.version === '') {
+      own.set(registration.address, selfRegistered(namespace, service, registration));
+    }
+  }
+  return [...endpoints, ...own.values()].toSorted(byAddress);
+}
+
+function healthOf(record: InstanceRecord, isRegistered: boolean): EndpointHealth | undefined {
+  switch (record.state) {
+    case 'healthy':
+      return isRegistered ? 'HEALTHY' : 'UNHEALTHY';
+    case 'unhealthy':
+      return 'UNHEALTHY';
+    case 'draining':
+      return 'DRAINING';
+    case 'starting':
+    case 'stopped':
+      return undefined;
+  }
+}
+
+function managedEndpoint(record: InstanceRecord, portName: string, port: number, health: EndpointHealth): Endpoint {
+  return {
+    namespace: record.namespace,
+    service: record.service,
+    version: record.version,
+    portName,
+    address: record.address,
+    port,
+    health,
+    labels: { ...record.labels, app: record.service, version: record.version },
+    instance: record.instance,
+    node: record.node,
+    region: record.region,
+    zone: record.zone,
+  };
+}
+
+function selfRegistered(namespace: string, service: string, { address, version, mesh }: Registration): Endpoint {
+  const { host, port } = splitAddress(address);
+  return {
+    namespace,
+    service,
+    version,
+    portName: text(mesh['port']),
+    address: host,
+    port,
+    health: 'HEALTHY',
+    labels: version === '' ? { app: service } : { app: service, version },
+    instance: text(mesh['instance']),
+    node: text(mesh['node']),
+    region: text(mesh['region']),
+    zone: text(mesh['zone']),
+  };
+}
+
+function joinAddress(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function byAddress(a: Endpoint, b: Endpoint): number {
+  if (a.address !== b.address) return a.address < b.address ? -1 : 1;
+  return a.port - b.port;
+}

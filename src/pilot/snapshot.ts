@@ -1,0 +1,234 @@
+/**
+ * Entries of the store to the MeshSnapshot, change by change. Pure. Whatever a change does not touch stays the same object, so
+ * that translators may remember by identity; a stored value that cannot be read keeps its last good and becomes a finding.
+ */
+import { type Definition, type DefinitionIndex, definitionKey, viewOf } from '../model/definition.js';
+import type { Endpoint } from '../model/instance.js';
+import type { AnyKind } from '../model/kind.js';
+import { defaultMesh, MESH_NAME, meshKind } from '../model/mesh.js';
+import type { MeshSnapshot } from '../model/mesh-snapshot.js';
+import { fullName } from '../model/names.js';
+import type { Problem } from '../model/problem.js';
+import type { Keys, ParsedKey } from '../store/keys.js';
+import { decodeNamingValue, type NamingKey, parseNamingKey } from '../store/naming.js';
+import type { MirrorBatch } from '../store/store.js';
+import { endpointsOf, noSources, type Registration, type ServiceSources } from './endpoints.js';
+import { editMap, type MapEdit } from './map-edit.js';
+import { type Read, readDefinition, readHead, readInstance, readPlan, readRelease } from './stored-values.js';
+
+export interface SnapshotState {
+  readonly snapshot: MeshSnapshot;
+  readonly index: DefinitionIndex;
+  /** By service (`<ns>/<name>`). */
+  readonly sources: ReadonlyMap<string, ServiceSources>;
+  /** Values that could not be read, by key. */
+  readonly findings: ReadonlyMap<string, Problem>;
+}
+
+export interface SnapshotOptions {
+  readonly keys: Keys;
+  readonly kinds: readonly AnyKind[];
+}
+
+export const emptySnapshot: SnapshotState = {
+  snapshot: {
+    revision: 0,
+    storeRevision: 0n,
+    mesh: defaultMesh,
+    definitions: viewOf(new Map()),
+    endpoints: new Map(),
+    instances: new Map(),
+    plans: new Map(),
+    releases: new Map(),
+  },
+  index: new Map(),
+  sources: new Map(),
+  findings: new Map(),
+};
+
+/** The same state when the batch has no effect on the mesh: acknowledgements, facts and leases of pilots and agents have none. */
+export function updateSnapshot(state: SnapshotState, batch: MirrorBatch, options: SnapshotOptions): SnapshotState {
+  const edit = beginEdit(state, options);
+  for (const { key, value } of batch.puts) applyEntry(edit, key, value);
+  for (const { key } of batch.deletes) applyEntry(edit, key, undefined);
+  return endEdit(edit, batch.storeRevision);
+}
+
+interface Edit {
+  readonly before: SnapshotState;
+  readonly options: SnapshotOptions;
+  revision: number;
+  readonly kindMaps: Map<string, MapEdit<string, Definition>>;
+  readonly services: Map<string, { records: MapEdit<string, RecordOf>; registrations: MapEdit<string, Registration> }>;
+  readonly instances: MapEdit<string, RecordOf>;
+  readonly plans: MapEdit<string, PlanOf>;
+  readonly releases: MapEdit<string, ReleaseOf>;
+  readonly findings: MapEdit<string, Problem>;
+}
+
+type RecordOf = ValueOf<MeshSnapshot['instances']>;
+type PlanOf = ValueOf<MeshSnapshot['plans']>;
+type ReleaseOf = ValueOf<MeshSnapshot['releases']>;
+type ValueOf<M> = M extends ReadonlyMap<string, infer Value> ? Value : never;
+
+function beginEdit(before: SnapshotState, options: SnapshotOptions): Edit {
+  return {
+    before,
+    options,
+    revision: before.snapshot.revision,
+    kindMaps: new Map(),
+    services: new Map(),
+    instances: editMap(before.snapshot.instances),
+    plans: editMap(before.snapshot.plans),
+    releases: editMap(before.snapshot.releases),
+    findings: editMap(before.findings),
+  };
+}
+
+/** `value` is undefined for a key that is gone. */
+function applyEntry(edit: Edit, key: string, value: string | undefined): void {
+  const parsed = edit.options.keys.parse(key);
+  if (parsed !== undefined) return applyOwn(edit, key, parsed, value);
+  const naming = parseNamingKey(key);
+  if (naming !== undefined) applyNaming(edit, key, naming, value);
+}
+
+function applyOwn(edit: Edit, key: string, parsed: ParsedKey, value: string | undefined): void {
+  switch (parsed.kind) {
+    case 'def': {
+      const map = kindMap(edit, parsed.defKind);
+      const name = definitionKey(parsed.namespace, parsed.name);
+      const read = (text: string): Read<Definition> => {
+        const found = readDefinition(text, parsed.namespace, edit.options.kinds);
+        return 'value' in found ? { value: found.value.definition } : found;
+      };
+      return put(edit, key, map, name, value, read);
+    }
+    case 'instance':
+      return applyInstance(edit, key, parsed.instance, value);
+    case 'plan':
+      return put(edit, key, edit.plans, parsed.node, value, readPlan);
+    case 'release':
+      return put(edit, key, edit.releases, fullName(parsed.namespace, parsed.service), value, readRelease);
+    case 'rev-head':
+      edit.revision = readHead(value);
+      return undefined;
+    default:
+      // Histories, leases and acknowledgements: they alter nothing that a proxy is sent.
+      return undefined;
+  }
+}
+
+function put<Value>(
+  edit: Edit,
+  key: string,
+  map: MapEdit<string, Value>,
+  name: string,
+  value: string | undefined,
+  read: (text: string) => Read<Value>,
+): void {
+  edit.findings.delete(key);
+  if (value === undefined) return map.delete(name);
+  const result = read(value);
+  if ('value' in result) map.set(name, result.value);
+  else addFinding(edit, key, result.wrong);
+}
+
+function applyInstance(edit: Edit, key: string, id: string, value: string | undefined): void {
+  const before = edit.instances.get(id);
+  put(edit, key, edit.instances, id, value, readInstance);
+  const after = edit.instances.get(id);
+  if (before === after) return;
+  if (before !== undefined) service(edit, before.namespace, before.service).records.delete(id);
+  if (after !== undefined) service(edit, after.namespace, after.service).records.set(id, after);
+}
+
+function applyNaming(edit: Edit, key: string, naming: NamingKey, value: string | undefined): void {
+  const { registrations } = service(edit, naming.namespace, naming.service);
+  edit.findings.delete(key);
+  const read = value === undefined ? undefined : decodeNamingValue(value);
+  if (read?.kind === 'problem') return addFinding(edit, key, read.problem);
+  if (read?.kind !== 'endpoint') return registrations.delete(key);
+  const version = naming.version ?? read.version ?? '';
+  registrations.set(key, { address: read.address, version, mesh: read.mesh ?? {} });
+}
+
+function addFinding(edit: Edit, key: string, message: string): void {
+  const hint = 'what was read before stays in effect';
+  edit.findings.set(key, { code: 'MESH1004', severity: 'error', path: key, message, hint });
+}
+
+function kindMap(edit: Edit, kind: string): MapEdit<string, Definition> {
+  let map = edit.kindMaps.get(kind);
+  if (map === undefined) edit.kindMaps.set(kind, (map = editMap(edit.before.index.get(kind) ?? new Map())));
+  return map;
+}
+
+function service(edit: Edit, namespace: string, name: string) {
+  const key = fullName(namespace, name);
+  let sources = edit.services.get(key);
+  if (sources === undefined) {
+    const before = edit.before.sources.get(key) ?? noSources;
+    sources = { records: editMap(before.records), registrations: editMap(before.registrations) };
+    edit.services.set(key, sources);
+  }
+  return sources;
+}
+
+function endEdit(edit: Edit, storeRevision: bigint): SnapshotState {
+  const { before } = edit;
+  const index = indexAfter(edit);
+  const { sources, endpoints } = endpointsAfter(edit);
+  const findings = edit.findings.done();
+  const parts = {
+    revision: edit.revision,
+    endpoints,
+    instances: edit.instances.done(),
+    plans: edit.plans.done(),
+    releases: edit.releases.done(),
+  };
+  const isSame = Object.entries(parts).every(([name, part]) => before.snapshot[name as keyof typeof parts] === part);
+  if (isSame && index === before.index) {
+    if (findings === before.findings && sources === before.sources) return before;
+    return { ...before, findings, sources };
+  }
+  const definitions = index === before.index ? before.snapshot.definitions : viewOf(index);
+  const mesh = index === before.index ? before.snapshot.mesh : meshSpec(index);
+  return { snapshot: { ...parts, storeRevision, mesh, definitions }, index, sources, findings };
+}
+
+function meshSpec(index: DefinitionIndex): MeshSnapshot['mesh'] {
+  return viewOf(index).get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
+}
+
+function indexAfter(edit: Edit): DefinitionIndex {
+  const index = editMap(edit.before.index);
+  for (const [kind, map] of edit.kindMaps) index.set(kind, map.done());
+  return index.done();
+}
+
+function endpointsAfter(edit: Edit): Pick<SnapshotState, 'sources'> & Pick<MeshSnapshot, 'endpoints'> {
+  const sources = editMap(edit.before.sources);
+  const endpoints = editMap(edit.before.snapshot.endpoints);
+  for (const [key, touched] of edit.services) {
+    const next: ServiceSources = { records: touched.records.done(), registrations: touched.registrations.done() };
+    const last = edit.before.sources.get(key);
+    if (last?.records === next.records && last.registrations === next.registrations) continue;
+    if (next.records.size + next.registrations.size === 0) {
+      sources.delete(key);
+      endpoints.delete(key);
+      continue;
+    }
+    sources.set(key, next);
+    const [namespace = '', name = ''] = key.split('/');
+    const list = endpointsOf(namespace, name, next);
+    const known: readonly Endpoint[] | undefined = endpoints.get(key);
+    if (!sameEndpoints(known, list)) endpoints.set(key, list);
+  }
+  return { sources: sources.done(), endpoints: endpoints.done() };
+}
+
+/** A record changes for reasons that no proxy sees, such as a container's name: the list of addresses then stays the same object. */
+function sameEndpoints(before: readonly Endpoint[] | undefined, after: readonly Endpoint[]): boolean {
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(after);
+}
