@@ -1,0 +1,3 @@
+/** MeshSnapshot and proxy to Envoy resources: pure, and the same objects again for whatever did not change. */
+export { type EnvoyNode, type ProxyReading, type ProxyScope, type ProxyUpstream, readProxy } from './proxy.js';
+export type { TranslatedResources, TranslationProblem } from './resources.js';

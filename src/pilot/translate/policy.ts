@@ -1,0 +1,174 @@
+/**
+ * The internal route form. Route, VirtualService and the default of a service without either compile to it, a gray release is
+ * laid over it, and `routes.ts` and `listeners.ts` write it as Envoy understands it.
+ */
+
+/** The definition that a rule stands in; `Service` is the default that nobody wrote. */
+export interface RuleSource {
+  readonly kind: 'Route' | 'VirtualService' | 'Service';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export type TextMatch =
+  | { readonly kind: 'exact'; readonly text: string }
+  | { readonly kind: 'prefix'; readonly text: string }
+  /** RE2, the whole text. */
+  | { readonly kind: 'regex'; readonly text: string }
+  | { readonly kind: 'present' };
+
+/** A condition on one header or pseudo header (`:method`, `:authority`, `:scheme`). */
+export interface HeaderCondition {
+  /** Lower case. */
+  readonly name: string;
+  readonly match: TextMatch;
+  /** Holds when the match does not; a missing header counts as an empty one. */
+  readonly inverted: boolean;
+}
+
+export interface QueryCondition {
+  readonly name: string;
+  readonly match: TextMatch;
+}
+
+/** Who calls: known when we translate, so it never becomes a condition of Envoy. */
+export interface CallerCondition {
+  /** `<ns>/<service>`, any of these. */
+  readonly services: readonly string[] | undefined;
+  /** Clusters (ours), any of these. */
+  readonly clusters: readonly string[] | undefined;
+  /** Labels of the calling instance, all of these. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly namespace: string | undefined;
+}
+
+/** Conditions that must all hold. */
+export interface RequestMatch {
+  readonly name: string;
+  readonly path: TextMatch | undefined;
+  /** Exact and prefix paths only. */
+  readonly ignoreCase: boolean;
+  readonly headers: readonly HeaderCondition[];
+  readonly queryParameters: readonly QueryCondition[];
+  readonly caller: CallerCondition | undefined;
+  /** The service port that the caller named. */
+  readonly port: number | undefined;
+}
+
+/** `plain` is a service without a subset: its stable version, or all versions when none is stable. */
+export type Selection =
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'version'; readonly version: string }
+  /** Of a DestinationRule. */
+  | { readonly kind: 'subset'; readonly subset: string };
+
+export interface HeaderEdit {
+  readonly name: string;
+  readonly value: string;
+}
+
+export interface HeaderEdits {
+  readonly set: readonly HeaderEdit[];
+  readonly add: readonly HeaderEdit[];
+  readonly remove: readonly string[];
+}
+
+export interface MessageEdits {
+  readonly request: HeaderEdits;
+  readonly response: HeaderEdits;
+}
+
+export interface Target {
+  readonly namespace: string;
+  readonly service: string;
+  readonly selection: Selection;
+  /** Absent: the target's only port, else the port that the caller named, else the target's default. */
+  readonly port: number | undefined;
+}
+
+export interface Destination extends Target {
+  /** A share of the sum of all weights of the rule; an integer. */
+  readonly weight: number;
+  readonly edits: MessageEdits | undefined;
+}
+
+export interface Retries {
+  readonly attempts: number;
+  /** Envoy's words. */
+  readonly on: readonly string[];
+  readonly statusCodes: readonly number[];
+  /**
+   * Which failures between the callee's sidecar and its app count as well. They reach the caller as an answer of that sidecar,
+   * which says by a header whether the app can have seen the request.
+   */
+  readonly behindSidecar: 'none' | 'unreached' | 'unreached-or-idempotent' | 'any-reset';
+  readonly perTryTimeoutMs: number | undefined;
+  readonly backoffMs: number | undefined;
+  readonly previousHosts: boolean;
+}
+
+/** Millionths of the requests. */
+export type Millionths = number;
+
+export interface Fault {
+  readonly delay: { readonly fixedMs: number; readonly share: Millionths } | undefined;
+  readonly abort: { readonly httpStatus: number; readonly share: Millionths } | undefined;
+}
+
+export interface Mirror {
+  readonly target: Target;
+  readonly share: Millionths;
+}
+
+export interface Rewrite {
+  readonly path: string | undefined;
+  readonly authority: string | undefined;
+}
+
+export interface Redirect {
+  readonly path: string | undefined;
+  readonly prefix: string | undefined;
+  readonly authority: string | undefined;
+  readonly scheme: string | undefined;
+  /** `strip` drops the port, `request` keeps that of the service port that was named. */
+  readonly port: number | 'strip' | 'request' | undefined;
+  readonly status: 301 | 302 | 303 | 307 | 308;
+}
+
+export type Action =
+  | {
+      readonly kind: 'forward';
+      readonly destinations: readonly Destination[];
+      /** Milliseconds for the whole request; 0 is no limit. */
+      readonly timeoutMs: number;
+      readonly retries: Retries | undefined;
+      readonly fault: Fault | undefined;
+      readonly mirrors: readonly Mirror[];
+      readonly rewrite: Rewrite | undefined;
+    }
+  | { readonly kind: 'redirect'; readonly redirect: Redirect };
+
+export interface Rule {
+  readonly source: RuleSource;
+  /** Of the rule in its definition: its name, else its index. */
+  readonly name: string;
+  /** Set on the copy that a release with a header match puts before a rule. */
+  readonly isReleaseCopy: boolean;
+  /** Any of these; empty takes every request. */
+  readonly matches: readonly RequestMatch[];
+  readonly action: Action;
+  readonly edits: MessageEdits | undefined;
+}
+
+/** The rules of one service in order; the first that matches takes the request. */
+export type Rules = readonly Rule[];
+
+export const anyRequest: RequestMatch = {
+  name: '',
+  path: undefined,
+  ignoreCase: false,
+  headers: [],
+  queryParameters: [],
+  caller: undefined,
+  port: undefined,
+};
