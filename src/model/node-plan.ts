@@ -16,7 +16,13 @@ export type PlannedUpstream =
       /** A listener of its own on 127.0.0.1, or undefined for the shared proxy port. */
       readonly listener: number | undefined;
     }
-  | { readonly mode: 'direct'; readonly name: string; readonly addresses: readonly string[] }
+  | {
+      readonly mode: 'direct';
+      readonly name: string;
+      readonly addresses: readonly string[];
+      readonly protocol: Protocol;
+    }
+  /** The target is what stands after `etcd:///`. */
   | { readonly mode: 'naming'; readonly name: string; readonly target: string; readonly protocol: Protocol };
 
 /** One instance as the node must run it. Complete: the agent needs no definitions to render and run it. */
@@ -38,6 +44,8 @@ export interface PlannedInstance {
   readonly upstreams: readonly PlannedUpstream[];
   readonly httpProxy: boolean;
   readonly replace: 'start-first' | 'stop-first';
+  /** Its own, not the node's: an instance keeps the sidecar that it was created with. */
+  readonly sidecar: MeshSpec['sidecar'];
 }
 
 /** All that one node must run. Key `plan/<node>`, written by the API only. */
@@ -49,8 +57,6 @@ export interface NodePlan {
   readonly zone: string;
   /** Of the deploy that wrote it. */
   readonly revision: number;
-  readonly sidecar: MeshSpec['sidecar'];
-  readonly domain: string;
   /** Sorted by id. */
   readonly instances: readonly PlannedInstance[];
 }

@@ -26,6 +26,8 @@ const upstreamSchema = z
     proxyPort: z.union([z.literal('auto'), portField]).optional(),
     /** Mode 2, direct: one `host:port` or a list. */
     address: z.union([addressField, z.array(addressField).min(1)]).optional(),
+    /** Mode 2: what is spoken there, default http. The other modes know it from the service. */
+    protocol: protocolField.optional(),
     /** Mode 3, no proxy: a service found through etcd's gRPC naming. */
     domain: z
       .string()
@@ -38,6 +40,10 @@ const upstreamSchema = z
   )
   .refine((u) => u.service !== undefined || (u.proxyPort === undefined && u.port === undefined), {
     message: 'proxyPort and port belong to an upstream with service',
+  })
+  .refine((u) => u.protocol === undefined || u.address !== undefined, {
+    message: 'protocol belongs to an upstream with address',
+    path: ['protocol'],
   })
   .refine((u) => u.name !== undefined || u.address === undefined, 'an upstream with address needs a name');
 export type Upstream = z.output<typeof upstreamSchema>;
