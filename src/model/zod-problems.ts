@@ -1,7 +1,7 @@
 /** Turns zod's issues into problems with a place, what was found and what is allowed. */
 import { z } from 'zod';
 import type { Origin } from './definition.js';
-import type { Problem, ProblemCode } from './problem.js';
+import { type Problem, type ProblemCode, problemCodes } from './problem.js';
 import { suggestion } from './suggestion.js';
 
 type Issue = z.core.$ZodIssue;
@@ -113,21 +113,7 @@ function findings(issue: Issue, parents: readonly PropertyKey[], schema: z.ZodTy
       return unionFindings(issue, path, schema);
     case 'invalid_format':
     case 'custom':
-      return [
-        {
-          code:
-            field === 'name'
-              ? 'MESH1008'
-              : issue.input === undefined
-                ? 'MESH1006'
-                : isObject(issue.input)
-                  ? 'MESH1016'
-                  : 'MESH1005',
-          path,
-          which: 'value',
-          message: foundMessage(issue, field),
-        },
-      ];
+      return [{ code: customCode(issue, field), path, which: 'value', message: foundMessage(issue, field) }];
     case 'not_multiple_of':
     case 'invalid_key':
     case 'invalid_element':
@@ -135,7 +121,21 @@ function findings(issue: Issue, parents: readonly PropertyKey[], schema: z.ZodTy
   }
 }
 
+/** A schema may name the code itself, as `params: { problem: 'MESH1017' }`. */
+function customCode(issue: Issue, field: string): ProblemCode {
+  if (issue.code === 'custom' && isProblemCode(issue.params?.['problem'])) return issue.params['problem'];
+  if (field === 'name') return 'MESH1008';
+  if (issue.input === undefined) return 'MESH1006';
+  return isObject(issue.input) ? 'MESH1016' : 'MESH1005';
+}
+
+function isProblemCode(value: unknown): value is ProblemCode {
+  return typeof value === 'string' && value in problemCodes;
+}
+
 function foundMessage(issue: Issue, field: string): string {
+  // Who names the code has written the whole sentence.
+  if (issue.code === 'custom' && issue.params?.['problem'] !== undefined) return issue.message;
   if (issue.input === undefined || isObject(issue.input)) return issue.message;
   return `${field} is ${show(issue.input)}: ${issue.message}`;
 }

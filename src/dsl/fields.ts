@@ -1,0 +1,116 @@
+/** Schemas that several of Istio's kinds share, with Istio's own rules (reference: 1.0 "Rules shared by many fields"). */
+import { z } from 'zod';
+import { durationField, durationMs, labelsField, portField } from '../model/fields.js';
+import { regexProblem } from './regex.js';
+
+export const networkingVersions = [
+  'networking.istio.io/v1',
+  'networking.istio.io/v1beta1',
+  'networking.istio.io/v1alpha3',
+] as const;
+
+const regexField = z.string().superRefine((text, context) => {
+  const problem = regexProblem(text);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, input: text });
+});
+
+const matchShape = { exact: z.string().optional(), prefix: z.string().optional(), regex: regexField.optional() };
+const count = (match: object): number => Object.values(match).filter((value) => value !== undefined).length;
+
+/** Of a path: an empty prefix is every path. */
+export const uriMatchField = z
+  .strictObject(matchShape)
+  .refine((match) => count(match) === 1, 'one of exact, prefix, regex');
+
+const isPrefixFilled = (match: { prefix?: string | undefined }): boolean => match.prefix !== '';
+
+/** Of a pseudo header, which is always there. */
+export const stringMatchField = z
+  .strictObject(matchShape)
+  .refine((match) => count(match) === 1, 'one of exact, prefix, regex')
+  .refine(isPrefixFilled, 'an empty prefix matches everything; leave the condition out');
+
+/** Of a header or a query parameter: an empty match means that it is present. */
+export const presenceMatchField = z
+  .strictObject(matchShape)
+  .refine((match) => count(match) <= 1, 'one of exact, prefix, regex, or {} for "present"')
+  .refine(isPrefixFilled, 'an empty prefix matches everything; write {} for "present"');
+export type IstioStringMatch = z.output<typeof presenceMatchField>;
+
+/** As presence, and `regex: "*"` means present too: only where Istio allows it. */
+export const absenceMatchField = z
+  .strictObject({ ...matchShape, regex: z.union([z.literal('*'), regexField]).optional() })
+  .refine((match) => count(match) <= 1, 'one of exact, prefix, regex, or {} for "present"')
+  .refine(isPrefixFilled, 'an empty prefix matches everything; write {} for "present"');
+
+/** `{value: 12.5}`, in percent. */
+export const percentField = z.strictObject({ value: z.number().min(0).max(100).default(0) });
+
+/** A duration of at least a millisecond. */
+export const positiveDurationField = durationField.refine((text) => durationMs(text) >= 1, 'at least 1ms');
+
+export const hostField = z
+  .string()
+  .max(255)
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?$/,
+    'a host is a DNS name',
+  );
+
+export const wildcardHostField = z
+  .string()
+  .max(255)
+  .regex(
+    /^(\*|\*?[A-Za-z0-9-]*[A-Za-z0-9])(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?$/,
+    'a host is a DNS name, whose first label may begin with *',
+  );
+
+export const destinationField = z.strictObject({
+  host: hostField,
+  subset: z.string().min(1).optional(),
+  port: z.strictObject({ number: portField }).optional(),
+});
+export type IstioDestination = z.output<typeof destinationField>;
+
+const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
+export const headerNameField = z.string().regex(TOKEN, 'a header name has no spaces or separators');
+
+const isHost = (name: string): boolean => /^(host|:authority)$/i.test(name);
+
+/** Envoy reads `%COMMAND%` in values; a lone percent sign would be refused by it, later and with less to go by. */
+const headerValueField = z
+  .string()
+  .refine((text) => !/[^\P{Cc}\t]/u.test(text), 'a header value has no control characters')
+  .refine(
+    (text) =>
+      !text
+        .replaceAll('%%', '')
+        .replaceAll(/%[A-Z_]+(\([^()]*\))?(:\d+)?%/g, '')
+        .includes('%'),
+    'write a percent sign as %%, or a command as %COMMAND%',
+  );
+
+const requestName = z.string().refine((name) => isHost(name) || TOKEN.test(name), 'not a header name');
+const responseName = headerNameField.refine((name) => !isHost(name), 'a response has no host');
+const removedName = headerNameField.refine((name) => !isHost(name), 'the host cannot be removed');
+
+export const headersField = z.strictObject({
+  request: z
+    .strictObject({
+      set: z.record(requestName, headerValueField).default({}),
+      add: z.record(requestName, headerValueField).default({}),
+      remove: z.array(removedName).default([]),
+    })
+    .prefault({}),
+  response: z
+    .strictObject({
+      set: z.record(responseName, headerValueField).default({}),
+      add: z.record(responseName, headerValueField).default({}),
+      remove: z.array(removedName).default([]),
+    })
+    .prefault({}),
+});
+export type IstioHeaders = z.output<typeof headersField>;
+
+export { labelsField };

@@ -1,0 +1,10 @@
+import type { AnyKind } from '../model/kind.js';
+import { meshKinds } from '../model/kinds.js';
+import { destinationRuleKind } from './destination-rule.js';
+import { virtualServiceKind } from './virtual-service.js';
+
+/** Istio's kinds: a new one is one file and one line here. */
+export const istioKinds: readonly AnyKind[] = [virtualServiceKind, destinationRuleKind];
+
+/** The whole table. */
+export const allKinds: readonly AnyKind[] = [...meshKinds, ...istioKinds];

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+
+/**
+ * A field that Istio has and we do not serve yet: known, so it is no "unknown key", but refused, since a field that is accepted
+ * and ignored is the worst answer. Making it real means putting a schema in its place.
+ */
+export function notYet(reason: string): z.ZodOptional<z.ZodType<never>> {
+  return z
+    .custom<never>(() => false, {
+      error: (issue) => `${String(issue.path?.at(-1) ?? 'this')} is not supported yet: ${reason}`,
+      params: { problem: 'MESH1017' },
+    })
+    .optional();
+}
+
+/** The same for a value of a field that is otherwise served. */
+export function refusedValue<Schema extends z.ZodType>(
+  schema: Schema,
+  isRefused: (value: z.output<Schema>) => boolean,
+  message: string,
+): Schema {
+  return schema.refine((value) => !isRefused(value), { error: message, params: { problem: 'MESH1017' } });
+}

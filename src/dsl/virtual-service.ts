@@ -1,0 +1,181 @@
+import type { Definition, DefinitionView } from '../model/definition.js';
+import { defineKind, type Report } from '../model/kind.js';
+import { routeKind } from '../model/route.js';
+import { servicePorts } from '../model/service.js';
+import { suggestion } from '../model/suggestion.js';
+import { type IstioDestination, networkingVersions } from './fields.js';
+import { findService, isWildcard } from './host.js';
+import { subsetNames } from './subsets.js';
+import { type HttpRule, type VirtualServiceSpec, virtualServiceSchema } from './virtual-service-shape.js';
+
+export const virtualServiceKind = defineKind<VirtualServiceSpec>({
+  kind: 'VirtualService',
+  plural: 'virtualservices',
+  aliases: ['vs'],
+  apiVersions: networkingVersions,
+  namespaced: true,
+  summary: "Istio's kind: how requests to hosts are matched, split, delayed, mirrored and rewritten.",
+  schema: virtualServiceSchema,
+  columns: [
+    { header: 'HOSTS', value: (d) => d.spec.hosts.join(',') },
+    { header: 'RULES', value: (d) => String(d.spec.http.length) },
+  ],
+  check: checkVirtualService,
+});
+
+type Path = readonly PropertyKey[];
+
+function checkVirtualService(definition: Definition<VirtualServiceSpec>, view: DefinitionView, report: Report): void {
+  for (const [i, host] of definition.spec.hosts.entries())
+    checkHost(host, ['spec', 'hosts', i], definition, view, report);
+  let taken: number | undefined;
+  for (const [i, rule] of definition.spec.http.entries()) {
+    const path: Path = ['spec', 'http', i];
+    for (const [target, below] of destinationsOf(rule))
+      checkDestination(target, [...path, ...below], definition, view, report);
+    checkRedirect(rule, path, report);
+    checkFault(rule, path, report);
+    if (taken !== undefined) {
+      report({
+        code: 'MESH1005',
+        severity: 'warning',
+        path,
+        message: `no request reaches this rule: spec.http[${taken}] takes them all`,
+        hint: 'put the rule without conditions last',
+      });
+    } else if (rule.match === undefined) taken = i;
+  }
+}
+
+function checkHost(
+  host: string,
+  path: Path,
+  definition: Definition<VirtualServiceSpec>,
+  view: DefinitionView,
+  report: Report,
+): void {
+  const namespace = definition.namespace as string; // the kind is namespaced
+  if (definition.spec.hosts.indexOf(host) !== path.at(-1)) {
+    report({ code: 'MESH1009', path, message: `host "${host}" stands twice`, hint: 'keep one of them' });
+  }
+  if (isWildcard(host)) return;
+  const service = findService(view, host, namespace);
+  if (service === undefined) {
+    report({
+      code: 'MESH1010',
+      path,
+      message: `host "${host}" is no service`,
+      hint: suggestion(host, view.names('Service', namespace)),
+    });
+    return;
+  }
+  const rival = view
+    .all(virtualServiceKind)
+    .find(
+      (other) =>
+        precedes(other, definition) &&
+        other.spec.hosts.some(
+          (theirs) => !isWildcard(theirs) && findService(view, theirs, other.namespace as string) === service,
+        ),
+    );
+  if (rival !== undefined) {
+    report({
+      code: 'MESH1009',
+      severity: 'warning',
+      path,
+      message: `VirtualService ${rival.namespace}/${rival.name} already routes "${host}" and wins, whole`,
+      hint: 'put the rules into one VirtualService',
+    });
+  }
+  const route = view.all(routeKind).find((r) => r.namespace === service.namespace && r.spec.service === service.name);
+  if (route !== undefined) {
+    report({
+      code: 'MESH1009',
+      severity: 'warning',
+      path,
+      message: `${service.name} also has the Route "${route.name}", which this VirtualService replaces`,
+      hint: 'keep one of them',
+    });
+  }
+}
+
+/** Of two VirtualServices for one host the first by name wins, then the first by namespace: nothing tells their ages. */
+export function precedes(
+  one: Pick<Definition, 'name' | 'namespace'>,
+  other: Pick<Definition, 'name' | 'namespace'>,
+): boolean {
+  if (one.name !== other.name) return one.name < other.name;
+  return (one.namespace ?? '') < (other.namespace ?? '');
+}
+
+function destinationsOf(rule: HttpRule): readonly (readonly [IstioDestination, Path])[] {
+  return [
+    ...(rule.route ?? []).map((route, i) => [route.destination, ['route', i, 'destination']] as const),
+    ...(rule.mirror === undefined ? [] : [[rule.mirror, ['mirror']] as const]),
+    ...(rule.mirrors ?? []).map((mirror, i) => [mirror.destination, ['mirrors', i, 'destination']] as const),
+  ];
+}
+
+function checkDestination(
+  destination: IstioDestination,
+  path: Path,
+  definition: Definition<VirtualServiceSpec>,
+  view: DefinitionView,
+  report: Report,
+): void {
+  const namespace = definition.namespace as string; // the kind is namespaced
+  const service = findService(view, destination.host, namespace);
+  if (service === undefined) {
+    report({
+      code: 'MESH1010',
+      path: [...path, 'host'],
+      message: `host "${destination.host}" is no service`,
+      hint: suggestion(destination.host, view.names('Service', namespace)),
+    });
+    return;
+  }
+  const { subset, port } = destination;
+  const names = subsetNames(view, service, namespace);
+  if (subset !== undefined && !names.includes(subset)) {
+    report({
+      code: 'MESH1010',
+      path: [...path, 'subset'],
+      message: `${service.name} has no subset or version "${subset}"`,
+      hint: names.length === 0 ? 'a DestinationRule or a Version makes one' : `there is: ${names.join(', ')}`,
+    });
+  }
+  const ports = servicePorts(service.spec).map((p) => p.port);
+  if (port !== undefined && !ports.includes(port.number)) {
+    report({
+      code: 'MESH1010',
+      path: [...path, 'port', 'number'],
+      message: `${service.name} has no port ${port.number}`,
+      hint: `there is: ${ports.join(', ')}`,
+    });
+  }
+}
+
+function checkRedirect(rule: HttpRule, path: Path, report: Report): void {
+  if (rule.redirect?.prefixRewrite === undefined) return;
+  if ((rule.match ?? []).every((match) => match.uri?.prefix !== undefined) && rule.match !== undefined) return;
+  report({
+    code: 'MESH1016',
+    path: [...path, 'redirect', 'prefixRewrite'],
+    message: 'prefixRewrite needs uri: { prefix: … } in every match',
+  });
+}
+
+/** Istio's default for an absent percentage is 0 %, which is hardly ever what was meant. */
+function checkFault(rule: HttpRule, path: Path, report: Report): void {
+  for (const part of ['delay', 'abort'] as const) {
+    const fault = rule.fault?.[part];
+    if (fault === undefined || fault.percentage !== undefined) continue;
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path: [...path, 'fault', part],
+      message: `without a percentage this ${part} touches no request`,
+      hint: 'write percentage: { value: 100 }',
+    });
+  }
+}
