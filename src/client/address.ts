@@ -1,4 +1,5 @@
 /** The three address modes of an upstream, as the environment of an application in the mesh tells them. */
+import { environmentName } from '../model/names.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,7 +20,7 @@ const NAMING_SCHEME = 'etcd:///';
  * `undefined` when the environment names no such upstream.
  */
 export function resolveAddress(env: Environment, upstream: string): UpstreamAddress | undefined {
-  const address = env[`${environmentName(upstream)}_ADDR`];
+  const address = env[`${variable(upstream)}_ADDR`];
   if (address === undefined || address === '') return undefined;
   if (address.startsWith(NAMING_SCHEME)) return { mode: 'naming', path: address.slice(NAMING_SCHEME.length) };
   if (address === sharedProxy(env)) return { mode: 'proxy', address, authority: upstream };
@@ -28,12 +29,12 @@ export function resolveAddress(env: Environment, upstream: string): UpstreamAddr
 
 /** Is the upstream spoken to in HTTP? The mesh sets `<NAME>_URL` exactly then. */
 export function isHttpUpstream(env: Environment, upstream: string): boolean {
-  return env[`${environmentName(upstream)}_URL`] !== undefined;
+  return env[`${variable(upstream)}_URL`] !== undefined;
 }
 
-/** `user-profile.shop:9081` is `USER_PROFILE_SHOP` in names of environment variables. */
-function environmentName(upstream: string): string {
-  return upstream.replace(/:\d+$/, '').replace(/[-.]/g, '_').toUpperCase();
+/** The port is not a part of the name, the namespace is: `reviews.shop:9081` is `REVIEWS_SHOP`. */
+function variable(upstream: string): string {
+  return environmentName(upstream.replace(/:\d+$/, '').replace('.', '-'));
 }
 
 function sharedProxy(env: Environment): string | undefined {

@@ -1,0 +1,99 @@
+/** `lightmesh/client/grpc`: `etcd:///services/<service>` as a target of grpc-js, as the stock Go resolver has it. */
+import { experimental, Metadata, status } from '@grpc/grpc-js';
+import { messageOf } from '../runtime/mesh-error.js';
+import { type Naming, openNaming } from './naming.js';
+
+/** Calls that wait for the first list fail after this, with the reason; the resolver goes on trying. */
+const FIRST_LIST_MAX_MS = 5_000;
+/** Between two tries to open the connection at all (a malformed address stays malformed, but the channel asks on). */
+const REOPEN_MS = 5_000;
+
+export interface EtcdResolverOptions {
+  /** `host:port[,host:port…]` or a store URL: what the mesh gives the application as `MESH_ETCD`. */
+  readonly etcd: string | undefined;
+}
+
+/** For the whole process, before the first `new Client('etcd:///services/audit', …)`. Later calls replace the address. */
+export function registerEtcdResolver(options: EtcdResolverOptions): void {
+  experimental.registerResolver(
+    'etcd',
+    class extends EtcdResolver {
+      constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener) {
+        super(options.etcd, target.path, listener);
+      }
+
+      static getDefaultAuthority(target: experimental.GrpcUri): string {
+        return serviceOf(target.path);
+      }
+    },
+  );
+}
+
+/** `services/audit` and `versions/audit/v2` are both named `audit` when the request does not say otherwise. */
+function serviceOf(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '');
+  const service = parts.findIndex((part) => /^(services|versions)(\.|$)/.test(part)) + 1;
+  return parts[service] ?? path;
+}
+
+class EtcdResolver implements experimental.Resolver {
+  readonly #etcd: string | undefined;
+  readonly #path: string;
+  readonly #listener: experimental.ResolverListener;
+  #open: AbortController | undefined;
+
+  constructor(etcd: string | undefined, path: string, listener: experimental.ResolverListener) {
+    this.#etcd = etcd;
+    this.#path = path;
+    this.#listener = listener;
+  }
+
+  /** The mirror brings news by itself, so a wish for news only matters before there is one. */
+  updateResolution(): void {
+    if (this.#open !== undefined) return;
+    this.#open = new AbortController();
+    void this.#run(this.#open.signal);
+  }
+
+  destroy(): void {
+    this.#open?.abort(new Error('the channel is closed'));
+    this.#open = undefined;
+  }
+
+  async #run(closed: AbortSignal): Promise<void> {
+    const late = setTimeout(() => this.#fail('no answer yet'), FIRST_LIST_MAX_MS);
+    closed.addEventListener('abort', () => clearTimeout(late), { once: true });
+    try {
+      const naming = await openNaming({ etcd: this.#etcd, path: this.#path }, closed);
+      clearTimeout(late);
+      closed.addEventListener('abort', () => void naming.close(), { once: true });
+      this.#follow(naming);
+    } catch (error) {
+      clearTimeout(late);
+      if (closed.aborted) return;
+      this.#fail(messageOf(error));
+      const again = setTimeout(() => void this.#run(closed), REOPEN_MS);
+      closed.addEventListener('abort', () => clearTimeout(again), { once: true });
+    }
+  }
+
+  #follow(naming: Naming): void {
+    const tell = (addresses: readonly string[]): void => {
+      const note = `${addresses.length} addresses at etcd:///${this.#path}`;
+      this.#listener(experimental.statusOrFromValue(addresses.map(endpoint)), {}, null, note);
+    };
+    naming.onChange(tell);
+    tell(naming.addresses());
+  }
+
+  #fail(reason: string): void {
+    const details = `etcd:///${this.#path}: ${reason}`;
+    const failure = { code: status.UNAVAILABLE, details, metadata: new Metadata() };
+    this.#listener(experimental.statusOrFromError(failure), {}, null, '');
+  }
+}
+
+function endpoint(address: string): experimental.Endpoint {
+  const { hostname, port } = new URL(`http://${address}`);
+  return { addresses: [{ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) }] };
+}

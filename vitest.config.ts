@@ -1,0 +1,25 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const testDir = path.join(import.meta.dirname, 'test');
+
+/** Values in, values out, or real gRPC and HTTP inside of one process. No module holds state, so files share one. */
+const inProcess = { pool: 'threads', isolate: false, testTimeout: 10_000 } as const;
+/** Real etcd, Envoy and Docker: one file at a time, since they share the machine's ports and its two cores. */
+const onMachine = { pool: 'forks', fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 } as const;
+
+const onMachineDirs = readdirSync(testDir, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !['unit', 'features', 'support'].includes(entry.name))
+  .map((entry) => entry.name)
+  .sort();
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/*.test.ts', 'test/unit/**/*.test.ts'], ...inProcess } },
+      { test: { name: 'features', include: ['test/features/**/*.test.ts'], ...inProcess } },
+      ...onMachineDirs.map((name) => ({ test: { name, include: [`test/${name}/**/*.test.ts`], ...onMachine } })),
+    ],
+  },
+});
