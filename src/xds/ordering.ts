@@ -11,9 +11,9 @@ import {
   createSubscription,
   hasAdditions,
   hasRemovals,
-  isRefused,
   isSettled,
   isWanted,
+  refusalOf,
   resend,
   type StreamKind,
   type Subscription,
@@ -46,10 +46,12 @@ export function updateView(stream: StreamState, view: View): void {
 /** Reads one message of the proxy into the state. Undefined: it answered nothing. */
 export function receive(stream: StreamState, type: ResourceType, request: Request, nowMs: number): Verdict | undefined {
   const subscription = subscriptionOf(stream, type);
+  const isFirst = !subscription.isStarted;
   const verdict = judge(subscription, request.nonce, request.error);
-  if (verdict?.kind === 'acked') followNeeds(stream, subscription, verdict.answered.sent.keys(), nowMs);
+  if (verdict?.kind === 'acked') followNeeds(stream, type, verdict.answered.sent, nowMs);
   if (request.kind === 'delta') subscribeDelta(subscription, request);
   else if (request.nonce === '' || request.nonce === subscription.lastNonce) subscribeSotw(subscription, request);
+  if (isFirst) awaitNeeds(stream, subscription, nowMs);
   const awaited = stream.awaited.get(type.short);
   for (const name of awaited?.keys() ?? []) if (isWanted(subscription, name)) awaited?.delete(name);
   return verdict;
@@ -69,20 +71,26 @@ function subscriptionOf(stream: StreamState, type: ResourceType): Subscription {
  * A changed cluster warms up until its endpoints come, also when they are the same as before and the proxy, being
  * subscribed already, does not ask again (xDS protocol, "Resource warming"). A listener finds routes that it knows.
  */
-function followNeeds(stream: StreamState, { type, map }: Subscription, names: Iterable<string>, nowMs: number): void {
+function followNeeds(stream: StreamState, type: ResourceType, sent: readonly EncodedResource[], nowMs: number): void {
   if (!type.needs) return;
   const needed = resourceType(type.needs);
   const subscription = stream.subscriptions.get(needed.short);
-  for (const resource of resourcesNamed(map, names)) {
-    for (const name of resource.needs) {
-      if (!subscription || !isWanted(subscription, name)) awaitName(stream, needed, name, nowMs);
-      else if (type.short === 'CDS' && subscription.map.has(name)) resend(subscription, name);
-    }
+  for (const name of sent.flatMap((resource) => resource.needs)) {
+    if (!subscription || !isWanted(subscription, name)) awaitName(stream, needed, name, nowMs);
+    else if (type.short === 'CDS') resend(subscription, name);
   }
 }
 
-function resourcesNamed(map: ReadonlyMap<string, EncodedResource>, names: Iterable<string>): EncodedResource[] {
-  return [...names].flatMap((name) => map.get(name) ?? []);
+/** A reconnected proxy will ask at once for what its resources need, though nothing of theirs is sent again. */
+function awaitNeeds(stream: StreamState, subscription: Subscription, nowMs: number): void {
+  const { type, map, pending } = subscription;
+  if (!type.needs) return;
+  const needed = resourceType(type.needs);
+  const asked = stream.subscriptions.get(needed.short);
+  for (const resource of map.values()) {
+    if (pending.has(resource.name) || !isWanted(subscription, resource.name)) continue;
+    for (const name of resource.needs) if (!asked || !isWanted(asked, name)) awaitName(stream, needed, name, nowMs);
+  }
 }
 
 function awaitName(stream: StreamState, type: ResourceType, name: string, nowMs: number): void {
@@ -103,7 +111,7 @@ export function nextStep(stream: StreamState, nowMs: number): Step {
   const wakeAtMs = dropOverdue(stream, nowMs);
   const { responses, isBlocked } = additions(stream);
   if (!isBlocked) responses.push(...removals(stream));
-  if (isAllSettled(stream)) stream.ackedRevision = stream.view.storeRevision;
+  if (stream.subscriptions.size > 0 && isAllSettled(stream)) stream.ackedRevision = stream.view.storeRevision;
   return { responses, wakeAtMs };
 }
 
@@ -135,7 +143,8 @@ function isAwaiting(stream: StreamState, type: ResourceType): boolean {
  */
 function removals(stream: StreamState): Response[] {
   const subscriptions = [...stream.subscriptions.values()];
-  if (subscriptions.some((subscription) => subscription.type.isOrdered && isRefused(subscription))) return [];
+  if (subscriptions.some((subscription) => subscription.type.isOrdered && refusalOf(subscription) !== undefined))
+    return [];
   for (const short of removalOrder) {
     const subscription = stream.subscriptions.get(short);
     if (subscription?.outstanding) return [];
@@ -160,8 +169,11 @@ function dropOverdue(stream: StreamState, nowMs: number): number | undefined {
   return wakeAtMs;
 }
 
+/** A proxy that has not come round yet to ask for its clusters or listeners has not acknowledged the view. */
 function isAllSettled(stream: StreamState): boolean {
-  const subscriptions = [...stream.subscriptions.values()];
-  const isWaiting = [...stream.awaited.values()].some((names) => names.size > 0);
-  return subscriptions.length > 0 && !isWaiting && subscriptions.every(isSettled);
+  if (![...stream.subscriptions.values()].every(isSettled)) return false;
+  if ([...stream.awaited.values()].some((names) => names.size > 0)) return false;
+  return resourceTypes.every(({ short, typeUrl, wildcard }) => {
+    return !wildcard || stream.subscriptions.has(short) || !stream.view.byType.get(typeUrl)?.size;
+  });
 }

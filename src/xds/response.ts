@@ -15,38 +15,39 @@ export interface Response {
 export function takeAdditions(subscription: Subscription, nonce: string): Response {
   const names = nextPart(subscription);
   const removed = [...subscription.absent];
-  const resources = sendsFullState(subscription) ? unionOf(subscription) : resourcesOf(subscription, names);
+  const sent = names.flatMap((name) => subscription.map.get(name) ?? []);
+  const resources = sendsFullState(subscription) ? unionOf(subscription) : sent;
   for (const name of names) subscription.pending.delete(name);
   subscription.absent.clear();
   subscription.isAnswerDue = false;
-  const sent = new Map(names.map((name) => [name, subscription.map.get(name)?.digest ?? NOTHING]));
-  for (const [name, digest] of sent) subscription.deviations.set(name, digest);
+  for (const { name, digest } of sent) note(subscription, name, digest);
   return issue(subscription, nonce, { resources, removed, sent, isRemoval: false });
 }
 
 /** Removals. In state-of-the-world that is the exact set, after the union of old and new was acknowledged. */
 export function takeRemovals(subscription: Subscription, nonce: string): Response {
   const removed = [...subscription.removals];
-  for (const name of removed) subscription.deviations.set(name, NOTHING);
+  for (const name of removed) note(subscription, name, NOTHING);
   subscription.removals.clear();
   subscription.held.clear();
   const isFull = sendsFullState(subscription);
   return issue(subscription, nonce, {
     resources: isFull ? unionOf(subscription) : [],
     removed: isFull ? [] : removed,
-    sent: new Map(),
+    sent: [],
     isRemoval: true,
   });
+}
+
+function note(subscription: Subscription, name: string, digest: string): void {
+  subscription.deviations.set(name, digest);
+  subscription.refused.delete(name);
 }
 
 function nextPart(subscription: Subscription): string[] {
   if (subscription.suspects.size === 0 || sendsFullState(subscription)) return [...subscription.pending];
   const suspects = [...subscription.suspects].filter((name) => subscription.pending.has(name));
   return suspects.slice(0, subscription.partSize);
-}
-
-function resourcesOf(subscription: Subscription, names: readonly string[]): EncodedResource[] {
-  return names.flatMap((name) => subscription.map.get(name) ?? []);
 }
 
 function unionOf(subscription: Subscription): EncodedResource[] {
@@ -57,7 +58,7 @@ function unionOf(subscription: Subscription): EncodedResource[] {
 interface Content {
   readonly resources: readonly EncodedResource[];
   readonly removed: readonly string[];
-  readonly sent: ReadonlyMap<string, string>;
+  readonly sent: readonly EncodedResource[];
   readonly isRemoval: boolean;
 }
 

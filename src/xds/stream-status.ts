@@ -1,7 +1,7 @@
 import type { TypeStatus } from './ads-host.js';
 import type { StreamState } from './ordering.js';
 import { type ResourceShort, resourceTypes } from './resource-types.js';
-import { isSettled, isWithheld, type Subscription } from './subscription.js';
+import { isSettled, isWithheld, refusalOf, type Subscription } from './subscription.js';
 
 /** One entry per type that the proxy subscribes to, and NOT_SENT for those that every proxy should. */
 export function statusOf(
@@ -21,8 +21,7 @@ export function statusOf(
 function typeStatus(subscription: Subscription | undefined): TypeStatus {
   if (!subscription?.hasContent && !subscription?.lastNonce) return { state: 'NOT_SENT', version: '' };
   const version = subscription.ackedVersion;
-  const [refusal] = subscription.refused.values();
-  const error = refusal?.error ?? subscription.removalRefusal;
+  const error = refusalOf(subscription);
   if (error !== undefined) return { state: 'NACK', version, error };
   if (isWithheld(subscription))
     return { state: 'STALE', version, error: 'the view is empty; the proxy keeps what it has' };

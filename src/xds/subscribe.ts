@@ -1,6 +1,6 @@
 /** Reads a proxy's wishes into its subscription, after the xDS protocol's "How the client specifies what resources to return". */
 import { digestOf } from './resource-cache.js';
-import { compact, consider, drop, isWanted, resend, type Subscription } from './subscription.js';
+import { answer, compact, consider, drop, isWanted, type Subscription } from './subscription.js';
 
 export interface DeltaRequest {
   readonly kind: 'delta';
@@ -65,14 +65,14 @@ function subscribeName(subscription: Subscription, name: string, isFirst: boolea
   subscription.names.add(subscription.map.get(name)?.name ?? name);
   // A name that is asked for again is sent again, unchanged or not. Only after a reconnect is what is up to date not sent.
   if (isFirst && subscription.deviations.has(name)) consider(subscription, name);
-  else resend(subscription, name);
+  else answer(subscription, name);
 }
 
 function unsubscribe(subscription: Subscription, name: string): void {
   if (name === WILDCARD) return endWildcard(subscription);
   if (!subscription.names.delete(name)) return;
   // Under a wildcard the proxy cannot know whether the name is still its own, so it must be told.
-  if (subscription.isWildcard) resend(subscription, name);
+  if (subscription.isWildcard) answer(subscription, name);
   else drop(subscription, name);
 }
 
@@ -101,7 +101,7 @@ export function subscribeSotw(subscription: Subscription, request: SotwRequest):
   if (wasWildcard && !isWildcard) endWildcard(subscription);
   for (const name of gone) if (!isWanted(subscription, name)) drop(subscription, name);
   for (const name of isWildcard && !wasWildcard ? [...subscription.map.keys(), ...added] : added) {
-    resend(subscription, name);
+    answer(subscription, name);
   }
   const isNews = added.length > 0 || (isWildcard && !wasWildcard);
   if (isNews && subscription.type.isFullState) subscription.isAnswerDue = true;

@@ -14,8 +14,8 @@ export type StreamKind = 'delta' | 'sotw';
 export interface Outstanding {
   readonly nonce: string;
   readonly isRemoval: boolean;
-  /** What it adds or changes, name to digest. */
-  readonly sent: ReadonlyMap<string, string>;
+  /** What it adds or changes. */
+  readonly sent: readonly EncodedResource[];
   /** Digest over all resources of the type in the view it was made from. */
   readonly version: string;
 }
@@ -58,7 +58,7 @@ export interface Subscription {
   isAnswerDue: boolean;
   outstanding: Outstanding | undefined;
   lastNonce: string;
-  /** Refused, and still what the view has. Not sent again until the digest changes. */
+  /** What was sent last of a name and refused. Not sent again until the view has another digest. */
   readonly refused: Map<string, Refusal>;
   /** Of a refused response with several resources: sent again in parts of at most `partSize`, to find the guilty one. */
   readonly suspects: Set<string>;
@@ -146,14 +146,18 @@ function forget(subscription: Subscription, name: string, should: string): void 
   subscription.removals.delete(name);
   subscription.absent.delete(name);
   if (should !== NOTHING) subscription.held.delete(name);
-  if (subscription.refused.get(name)?.digest !== should) subscription.refused.delete(name);
 }
 
-/** Sends the name again, or that it does not exist, whatever the proxy was sent before. */
+/** What the proxy was sent of this name no longer counts: it goes out again as soon as the view has it. */
 export function resend(subscription: Subscription, name: string): void {
   subscription.refused.delete(name);
   subscription.deviations.set(name, NOTHING);
   consider(subscription, name);
+}
+
+/** The same for a name that the proxy has just asked for, so it must also be told when it does not exist. */
+export function answer(subscription: Subscription, name: string): void {
+  resend(subscription, name);
   if (subscription.kind === 'delta' && !subscription.map.has(name)) subscription.absent.add(name);
 }
 
@@ -189,8 +193,12 @@ export function hasRemovals(subscription: Subscription): boolean {
   return subscription.removals.size > 0 && !isWithheld(subscription);
 }
 
-export function isRefused(subscription: Subscription): boolean {
-  return subscription.refused.size > 0 || subscription.removalRefusal !== undefined;
+/** Why the proxy does not have what the view has, if it refused it. */
+export function refusalOf(subscription: Subscription): string | undefined {
+  for (const [name, { digest, error }] of subscription.refused) {
+    if (subscription.map.get(name)?.digest === digest) return error;
+  }
+  return subscription.removalRefusal;
 }
 
 /** Has the proxy acknowledged everything that the newest view has for it? */
@@ -201,6 +209,6 @@ export function isSettled(subscription: Subscription): boolean {
     subscription.absent.size === 0 &&
     subscription.removals.size === 0 &&
     !subscription.isAnswerDue &&
-    !isRefused(subscription)
+    refusalOf(subscription) === undefined
   );
 }

@@ -1,4 +1,5 @@
 /** What a proxy's ACK or NACK means for its subscription. */
+import type { EncodedResource } from './resource-cache.js';
 import { compact, type Outstanding, resend, sendsFullState, type Subscription } from './subscription.js';
 
 export type Verdict =
@@ -19,7 +20,7 @@ export function judge(subscription: Subscription, nonce: string, error: string |
 }
 
 function acknowledge(subscription: Subscription, answered: Outstanding): Verdict {
-  for (const name of answered.sent.keys()) subscription.suspects.delete(name);
+  for (const { name } of answered.sent) subscription.suspects.delete(name);
   endSearch(subscription);
   subscription.ackedVersion = answered.version;
   return { kind: 'acked', answered };
@@ -34,26 +35,23 @@ function refuse(subscription: Subscription, answered: Outstanding, error: string
     subscription.removalRefusal = error;
     return { kind: 'refused', error, resources: [] };
   }
-  const current = [...answered.sent].filter(([name, digest]) => subscription.map.get(name)?.digest === digest);
-  if (answered.sent.size > 1 && !sendsFullState(subscription)) {
-    searchAmong(subscription, current, answered.sent.size);
-    return { kind: 'refused', error, resources: [] };
-  }
-  for (const [name, digest] of current) {
-    subscription.suspects.delete(name);
-    subscription.refused.set(name, { digest, error });
-  }
+  const isSearch = answered.sent.length > 1 && !sendsFullState(subscription);
+  if (isSearch) searchAmong(subscription, answered.sent);
+  else for (const { name, digest } of answered.sent) subscription.refused.set(name, { digest, error });
   endSearch(subscription);
-  return { kind: 'refused', error, resources: [...answered.sent].map(([name, digest]) => ({ name, digest })) };
+  return {
+    kind: 'refused',
+    error,
+    resources: isSearch ? [] : answered.sent.map(({ name, digest }) => ({ name, digest })),
+  };
 }
 
-function searchAmong(subscription: Subscription, current: readonly (readonly [string, string])[], size: number): void {
-  for (const [name] of current) {
+function searchAmong(subscription: Subscription, sent: readonly EncodedResource[]): void {
+  for (const { name } of sent) {
     resend(subscription, name);
     subscription.suspects.add(name);
   }
-  subscription.partSize = Math.ceil(size / 2);
-  endSearch(subscription);
+  subscription.partSize = Math.ceil(sent.length / 2);
 }
 
 function endSearch(subscription: Subscription): void {

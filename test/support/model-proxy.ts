@@ -1,0 +1,136 @@
+/**
+ * A proxy as the xDS protocol describes it, without a network: it takes responses, warms clusters, asks for what its
+ * resources need, and answers. Strict where Envoy is lenient: it throws when its traffic would have been lost.
+ */
+import type { EncodedResource } from '../../src/xds/resource-cache.js';
+import { type ResourceShort, resourceType } from '../../src/xds/resource-types.js';
+import type { Response } from '../../src/xds/response.js';
+import type { Request } from '../../src/xds/subscribe.js';
+import type { StreamKind } from '../../src/xds/subscription.js';
+
+const needing = { CDS: 'EDS', LDS: 'RDS' } as const;
+
+export interface ModelProxyOptions {
+  readonly kind: StreamKind;
+  /** What it would refuse. */
+  isBad(resource: EncodedResource): boolean;
+  /** Clusters that a route configuration sends to; without it, where traffic goes is not checked. */
+  readonly clustersOf: ((routes: EncodedResource) => readonly string[]) | undefined;
+}
+
+export class ModelProxy {
+  readonly #options: ModelProxyOptions;
+  readonly has = new Map<ResourceShort, Map<string, EncodedResource>>();
+  /** Clusters whose newest definition waits for endpoints, and those that have served before. */
+  readonly warming = new Set<string>();
+  readonly serving = new Set<string>();
+  readonly #asked = new Map<ResourceShort, Set<string>>();
+  readonly #nonces = new Map<ResourceShort, string>();
+  readonly #versions = new Map<ResourceShort, string>();
+  /** Messages on their way to the server. */
+  readonly outbox: Request[] = [];
+  received = 0;
+
+  constructor(options: ModelProxyOptions) {
+    this.#options = options;
+  }
+
+  /** Opens a stream; what it has from an earlier one is told in the first messages. */
+  connect(): void {
+    // A cluster that was cut off while it warmed up goes on with the endpoints it knows, after its initial fetch timeout.
+    for (const name of this.warming) if (this.resources('EDS').has(name)) this.#warm(name);
+    this.outbox.length = 0;
+    this.#asked.clear();
+    this.#nonces.clear();
+    for (const short of ['CDS', 'LDS'] as const) this.#ask(short, [], []);
+    this.#askForNeeds('CDS');
+    this.#askForNeeds('LDS');
+  }
+
+  resources(short: ResourceShort): Map<string, EncodedResource> {
+    let resources = this.has.get(short);
+    if (!resources) this.has.set(short, (resources = new Map()));
+    return resources;
+  }
+
+  take({ subscription: { type }, nonce, version, resources, removed }: Response): void {
+    const { short } = type;
+    this.received += resources.length;
+    const isRefused = resources.some((resource) => this.#options.isBad(resource));
+    this.#nonces.set(short, nonce);
+    if (!isRefused) this.#apply(short, resources, removed);
+    this.#check();
+    if (!isRefused) this.#versions.set(short, version);
+    this.#answer(short, nonce, isRefused ? `bad ${short}` : undefined);
+    if (short === 'CDS' || short === 'LDS') this.#askForNeeds(short);
+  }
+
+  #apply(short: ResourceShort, resources: readonly EncodedResource[], removed: readonly string[]): void {
+    const has = this.resources(short);
+    const isExact = this.#options.kind === 'sotw' && resourceType(short).isFullState;
+    const names = new Set(resources.map((resource) => resource.name));
+    const gone = isExact ? [...has.keys()].filter((name) => !names.has(name)) : removed;
+    for (const resource of resources) {
+      if (short === 'CDS' && has.get(resource.name)?.digest !== resource.digest) this.warming.add(resource.name);
+      if (short === 'EDS') this.#warm(resource.name);
+      has.set(resource.name, resource);
+    }
+    for (const name of gone) {
+      has.delete(name);
+      if (short !== 'CDS') continue;
+      this.warming.delete(name);
+      this.serving.delete(name);
+    }
+  }
+
+  #warm(cluster: string): void {
+    if (this.warming.delete(cluster)) this.serving.add(cluster);
+  }
+
+  #check(): void {
+    const { clustersOf } = this.#options;
+    if (!clustersOf) return;
+    const listened = new Set([...this.resources('LDS').values()].flatMap((listener) => listener.needs));
+    for (const routes of this.resources('RDS').values()) {
+      if (!listened.has(routes.name)) continue;
+      for (const name of clustersOf(routes)) {
+        if (!this.serving.has(name))
+          throw new Error(`routes ${routes.name} send to cluster ${name}, which does not serve`);
+      }
+    }
+  }
+
+  #askForNeeds(short: 'CDS' | 'LDS'): void {
+    const needed = needing[short];
+    const names = new Set([...this.resources(short).values()].flatMap((resource) => resource.needs));
+    const asked = this.#asked.get(needed) ?? new Set();
+    const added = [...names].filter((name) => !asked.has(name));
+    const gone = [...asked].filter((name) => !names.has(name));
+    for (const name of gone) this.resources(needed).delete(name);
+    if (added.length > 0 || gone.length > 0) this.#ask(needed, added, gone);
+  }
+
+  #ask(short: ResourceShort, added: readonly string[], gone: readonly string[]): void {
+    const isFirst = !this.#asked.has(short);
+    const asked = this.#asked.get(short) ?? new Set();
+    for (const name of added) asked.add(name);
+    for (const name of gone) asked.delete(name);
+    this.#asked.set(short, asked);
+    const { typeUrl } = resourceType(short);
+    if (this.#options.kind === 'sotw') return this.#answer(short, this.#nonces.get(short) ?? '', undefined);
+    const has = isFirst ? [...this.resources(short).values()] : [];
+    const initialVersions = has.map((resource) => [resource.name, resource.digest] as const);
+    const names = { subscribe: added, unsubscribe: gone };
+    this.outbox.push({ kind: 'delta', typeUrl, nonce: '', error: undefined, ...names, initialVersions });
+  }
+
+  #answer(short: ResourceShort, nonce: string, error: string | undefined): void {
+    const { typeUrl } = resourceType(short);
+    if (this.#options.kind === 'delta') {
+      this.outbox.push({ kind: 'delta', typeUrl, nonce, error, subscribe: [], unsubscribe: [], initialVersions: [] });
+      return;
+    }
+    const names = [...(this.#asked.get(short) ?? [])];
+    this.outbox.push({ kind: 'sotw', typeUrl, nonce, error, names, version: this.#versions.get(short) ?? '' });
+  }
+}
