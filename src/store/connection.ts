@@ -1,0 +1,156 @@
+/**
+ * The connection to etcd. One client per endpoint and everybody on the same one until it fails: the package's own choice
+ * of a random endpoint per call costs leases while one member hangs. Its circuit breaker (three failures shut the door
+ * for 5 s) and its blind retries are off; every call has a deadline of ours.
+ */
+import { ConstantBackoff, noop } from 'cockatiel';
+import { Etcd3, type IOptions } from 'etcd3';
+import type { Clock } from '../runtime/clock.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import { faultOf, shortReason } from './fault.js';
+
+export interface TlsOptions {
+  readonly ca: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+}
+
+export interface ConnectionOptions {
+  readonly addresses: readonly string[];
+  /** `true`: TLS with the system's authorities. */
+  readonly tls: TlsOptions | boolean;
+  readonly clock: Clock;
+  /** How long a call may take in total, over all endpoints. */
+  readonly timeoutMs: number;
+}
+
+export interface Endpoint {
+  readonly address: string;
+  readonly client: Etcd3;
+}
+
+/** Absolute, in wall time, as gRPC wants it. */
+export interface Deadline {
+  readonly deadline: number;
+}
+
+export interface Connection {
+  readonly addresses: readonly string[];
+  readonly timeoutMs: number;
+  current(): Endpoint;
+  /** Move on, if nobody has yet: several users of one failed endpoint rotate by one step only. */
+  failed(endpoint: Endpoint): void;
+  /** One try on the current endpoint; a failure moves on to the next one and is thrown as it is. */
+  once<T>(limitMs: number, send: Send<T>): Promise<T>;
+  /**
+   * Tries endpoint after endpoint until one answers. So `send` must be something that may safely arrive twice: a read, or
+   * a write that knows its own traces. No answer at all: MESH2001. An answer that says no: MESH2006, the cause kept.
+   */
+  call<T>(what: string, send: Send<T>, signal?: AbortSignal): Promise<T>;
+  close(): void;
+}
+
+export type Send<T> = (client: Etcd3, options: Deadline) => Promise<T>;
+
+const ATTEMPT_MS = 2000;
+/** Rounds over all endpoints before giving up early: a refused connection fails at once, a restart takes a moment. */
+const MAX_ROUNDS = 4;
+const ROUND_PAUSE_MS = 150;
+
+export function connect(options: ConnectionOptions): Connection {
+  const { addresses, clock, timeoutMs } = options;
+  const endpoints = addresses.map((address): Endpoint => ({ address, client: clientOf(address, options.tls) }));
+  const attemptMs = Math.min(ATTEMPT_MS, timeoutMs / endpoints.length);
+  let index = 0;
+
+  const current = (): Endpoint => endpoints[index % endpoints.length] as Endpoint; // never empty: a URL names at least one
+  const failed = (endpoint: Endpoint): void => {
+    if (endpoint === current()) index++;
+  };
+  const once = async <T>(limitMs: number, send: Send<T>): Promise<T> => {
+    const endpoint = current();
+    try {
+      return await send(endpoint.client, { deadline: Date.now() + limitMs });
+    } catch (error) {
+      if (faultOf(error) === 'no-answer') failed(endpoint);
+      throw error;
+    }
+  };
+
+  const call = async <T>(what: string, send: Send<T>, signal?: AbortSignal): Promise<T> => {
+    const untilMs = clock.monotonic() + timeoutMs;
+    const tried = new Map<string, string>();
+    for (let attempt = 1; ; attempt++) {
+      signal?.throwIfAborted();
+      const { address } = current();
+      const leftMs = untilMs - clock.monotonic();
+      try {
+        return await unlessAborted(once(Math.min(attemptMs, leftMs), send), signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (faultOf(error) !== 'no-answer') throw refused(what, address, error);
+        tried.set(address, shortReason(error));
+        const roundEnds = attempt % endpoints.length === 0;
+        const pauseMs = roundEnds ? ROUND_PAUSE_MS : 0;
+        if (attempt >= MAX_ROUNDS * endpoints.length || clock.monotonic() + pauseMs >= untilMs) {
+          throw unreachable(what, tried, error);
+        }
+        await clock.sleep(pauseMs, signal);
+      }
+    }
+  };
+
+  const close = (): void => {
+    for (const { client } of endpoints) client.close();
+  };
+  return { addresses, timeoutMs, current, failed, once, call, close };
+}
+
+function clientOf(address: string, tls: TlsOptions | boolean): Etcd3 {
+  const options: IOptions = {
+    hosts: [`${tls ? 'https' : 'http'}://${address}`],
+    grpcOptions: {
+      // A stream to a silent host is noticed after 8 s; etcd answers pings closer than 5 s with GOAWAY.
+      'grpc.keepalive_time_ms': 6000,
+      'grpc.keepalive_timeout_ms': 2000,
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      // An application's http_proxy, perhaps our own sidecar's, must not stand between us and etcd.
+      'grpc.enable_http_proxy': 0,
+      // gRPC would wait up to two minutes: a store that is back must be found before a lease runs out.
+      'grpc.initial_reconnect_backoff_ms': 200,
+      'grpc.max_reconnect_backoff_ms': 1000,
+    },
+    faultHandling: { host: () => noop, global: noop, watchBackoff: new ConstantBackoff(300).next() },
+  };
+  if (typeof tls === 'boolean') return new Etcd3(options);
+  const credentials = {
+    rootCertificate: tls.ca,
+    ...(tls.key ? { privateKey: tls.key } : {}),
+    ...(tls.cert ? { certChain: tls.cert } : {}),
+  };
+  return new Etcd3({ ...options, credentials });
+}
+
+/** The call itself runs on until its deadline; nobody waits for it any more. */
+function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return answer;
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+function unreachable(what: string, tried: ReadonlyMap<string, string>, cause: unknown): MeshError {
+  const reasons = [...tried].map(([address, reason]) => `${address} (${reason})`).join(', ');
+  return new MeshError('MESH2001', `could not ${what}: no etcd endpoint answered: ${reasons}`, {
+    cause,
+    retryable: true,
+    hint: 'Check the address in --store and that etcd runs there.',
+  });
+}
+
+function refused(what: string, address: string, cause: unknown): MeshError {
+  return new MeshError('MESH2006', `could not ${what}: etcd ${address} refused: ${shortReason(cause)}`, { cause });
+}

@@ -1,0 +1,33 @@
+/**
+ * What a failed etcd call means. The package's error classes follow gRPC's codes; the code itself is lost, but the
+ * message starts with it (`14 UNAVAILABLE: …`).
+ */
+import { messageOf } from '../runtime/mesh-error.js';
+
+export type Fault =
+  /** No answer. Another endpoint may do better; a write may have been applied all the same. */
+  | 'no-answer'
+  | 'compacted'
+  | 'lease-gone'
+  /** The endpoint has decided against it: trying again gives the same answer. */
+  | 'refused';
+
+/** Cancelled, Unknown, DeadlineExceeded, Aborted, Internal, Unavailable. */
+const NO_ANSWER_CODES: ReadonlySet<string> = new Set(['1', '2', '4', '10', '13', '14']);
+
+export function faultOf(error: unknown): Fault {
+  const message = messageOf(error);
+  if (message.includes('required revision has been compacted')) return 'compacted';
+  if (message.includes('requested lease not found')) return 'lease-gone';
+  const code = /^(\d+) [A-Z_]+:/.exec(message)?.[1];
+  if (code !== undefined) return NO_ANSWER_CODES.has(code) ? 'no-answer' : 'refused';
+  // Without a code it never reached a server: the channel was reset under it, or a watch stream just ended.
+  return message.includes('etcdserver:') ? 'refused' : 'no-answer';
+}
+
+/** The part of a gRPC message that tells a person something. */
+export function shortReason(error: unknown): string {
+  const message = messageOf(error);
+  if (message.startsWith('4 DEADLINE_EXCEEDED')) return 'no answer in time';
+  return /connect E[A-Z]+/.exec(message)?.[0] ?? message.replace(/^\d+ [A-Z_]+: /, '').slice(0, 200);
+}

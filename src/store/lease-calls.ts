@@ -1,0 +1,94 @@
+/** The lease and key calls of the registrar: each is one try on the current endpoint, with its own deadline. */
+import type { Etcd3, ILeaseKeepAliveResponse, IRequestOp } from 'etcd3';
+import type { Connection } from './connection.js';
+
+/** Below the 128 operations and 1.5 MiB that etcd takes in one transaction. */
+const MAX_BATCH_KEYS = 100;
+const MAX_BATCH_BYTES = 900 * 1024;
+
+export interface GrantedLease {
+  readonly id: string;
+  /** The server may grant more than was asked for: its minimum is 2 s. */
+  readonly ttlMs: number;
+}
+
+export async function grantLease(connection: Connection, ttlSeconds: number, limitMs: number): Promise<GrantedLease> {
+  const request = { TTL: ttlSeconds, ID: 0 };
+  const response = await connection.once(limitMs, (client, options) => client.leaseClient.leaseGrant(request, options));
+  return { id: response.ID, ttlMs: Number(response.TTL) * 1000 };
+}
+
+/** Milliseconds the lease has from now on; 0 when it is gone. */
+export async function renewLease(connection: Connection, id: string, limitMs: number): Promise<number> {
+  const response = await connection.once(limitMs, (client, options) => keepAliveOnce(client, id, options));
+  return Math.max(0, Number(response.TTL) * 1000);
+}
+
+/** The keys that hang on the lease; undefined when it is gone. */
+export async function keysOfLease(
+  connection: Connection,
+  id: string,
+  limitMs: number,
+): Promise<Set<string> | undefined> {
+  const request = { ID: id, keys: true };
+  const response = await connection.once(limitMs, (client, options) =>
+    client.leaseClient.leaseTimeToLive(request, options),
+  );
+  if (Number(response.TTL) <= 0) return undefined;
+  return new Set(response.keys.map((key) => key.toString()));
+}
+
+export async function revokeLease(connection: Connection, id: string, limitMs: number): Promise<void> {
+  await connection.once(limitMs, (client, options) => client.leaseClient.leaseRevoke({ ID: id }, options));
+}
+
+export async function putKeys(
+  connection: Connection,
+  lease: string,
+  keys: ReadonlyMap<string, string>,
+  limitMs: number,
+): Promise<void> {
+  const success = [...keys].map(([key, value]): IRequestOp => {
+    return { request_put: { key: Buffer.from(key), value: Buffer.from(value), lease } };
+  });
+  await connection.once(limitMs, (client, options) => client.kv.txn({ success }, options));
+}
+
+export async function deleteKeys(connection: Connection, keys: readonly string[], limitMs: number): Promise<void> {
+  const success = keys.map((key): IRequestOp => ({ request_delete_range: { key: Buffer.from(key) } }));
+  await connection.once(limitMs, (client, options) => client.kv.txn({ success }, options));
+}
+
+/** As many of the first keys as one transaction takes, at least one. */
+export function firstBatch(keys: Iterable<string>, valueOf: (key: string) => string): Map<string, string> {
+  const batch = new Map<string, string>();
+  let bytes = 0;
+  for (const key of keys) {
+    const value = valueOf(key);
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+    if (batch.size > 0 && (batch.size >= MAX_BATCH_KEYS || bytes > MAX_BATCH_BYTES)) break;
+    batch.set(key, value);
+  }
+  return batch;
+}
+
+/**
+ * A stream for one renewal: a long one would be bound to one endpoint, and silent when that endpoint hangs. It is ended,
+ * not cancelled: the package takes a cancelled stream for a failed endpoint and resets all its channels.
+ */
+async function keepAliveOnce(
+  client: Etcd3,
+  id: string,
+  options: { deadline: number },
+): Promise<ILeaseKeepAliveResponse> {
+  const stream = await client.leaseClient.leaseKeepAlive(options);
+  return new Promise((resolve, reject) => {
+    stream.on('data', (response) => {
+      resolve(response);
+      stream.end();
+    });
+    stream.on('error', reject);
+    stream.on('end', () => reject(new Error('the keep-alive stream ended without an answer')));
+    stream.write({ ID: id });
+  });
+}

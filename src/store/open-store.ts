@@ -1,0 +1,133 @@
+/** Opens a store by its URL. The embedded one is a server of our own that is then used by gRPC like any etcd. */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import { type Connection, connect, type TlsOptions } from './connection.js';
+import { startEmbedded } from './embedded/embedded.js';
+import { type Keys, keysUnder } from './keys.js';
+import { listIntervals } from './list.js';
+import { openMirror } from './mirror.js';
+import { toInterval } from './range.js';
+import { openRegistrar } from './registrar.js';
+import type { Store } from './store.js';
+import { parseStoreUrl, type StoreUrl } from './store-url.js';
+import { type Transact, transactOver } from './transact.js';
+
+export interface OpenStoreOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** How long any single call may take, over all endpoints: then MESH2001. */
+  readonly timeoutMs: number;
+  /** Instead of the one in the URL. Ends with a slash. */
+  readonly prefix?: string;
+  /** Files' contents, for `etcds://`. Without: the system's certificate authorities. */
+  readonly tls?: TlsOptions;
+  /** Where an embedded server listens, `host:port`. Default: loopback, the port it had before if that is free. */
+  readonly listen?: string;
+}
+
+/** The layout of the keys. A store with a higher number was written by a newer lightmesh: hands off. */
+const SCHEMA = 1;
+/** A transaction's marker must outlive its call (transact.ts). */
+const MAX_TIMEOUT_MS = 20_000;
+
+export async function openStore(url: StoreUrl | string, options: OpenStoreOptions): Promise<Store> {
+  const parsed = typeof url === 'string' ? parseStoreUrl(url) : url;
+  const prefix = options.prefix ?? parsed.prefix;
+  if (parsed.kind === 'etcd') {
+    const tls = parsed.tls && (options.tls ?? true);
+    return open(parsed.addresses, tls, prefix, `etcd ${parsed.addresses.join(',')}`, options);
+  }
+  const { clock, log, listen } = options;
+  const server = await startEmbedded({ dir: parsed.dir, clock, log, ...(listen === undefined ? {} : { listen }) });
+  try {
+    const description = `embedded ${parsed.dir} (etcd://${server.address})`;
+    return await open([server.address], false, prefix, description, options, () => server.close());
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+async function open(
+  addresses: readonly string[],
+  tls: TlsOptions | boolean,
+  prefix: string,
+  description: string,
+  options: OpenStoreOptions,
+  closeServer?: () => Promise<void>,
+): Promise<Store> {
+  const { clock, log } = options;
+  const timeoutMs = Math.min(options.timeoutMs, MAX_TIMEOUT_MS);
+  const connection = connect({ addresses, tls, clock, timeoutMs });
+  const keys = keysUnder(prefix);
+  const transact = transactOver(connection, keys, clock);
+  try {
+    await introduce(connection, keys, transact);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+
+  const closables = new Set<{ close(): Promise<void> }>();
+  const open = <T extends { close(): Promise<void> }>(thing: T): T => {
+    closables.add(thing);
+    return thing;
+  };
+  return {
+    prefix,
+    description,
+    addresses,
+    keys,
+    get: async (key, signal) => {
+      const { entries } = await listIntervals(connection, [toInterval({ key })], {}, signal);
+      return entries[0];
+    },
+    list: (ranges, listOptions, signal) => {
+      const intervals = (Array.isArray(ranges) ? ranges : [ranges]).map(toInterval);
+      return listIntervals(connection, intervals, listOptions, signal);
+    },
+    transact,
+    head: async (signal) => {
+      const request = { key: Buffer.from(keys.metaEpoch), count_only: true };
+      const send = connection.call(
+        'read the head of the store',
+        (client, call) => client.kv.range(request, call),
+        signal,
+      );
+      return BigInt((await send).header.revision);
+    },
+    mirror: (mirrorOptions) => open(openMirror({ connection, clock, log, epochKey: keys.metaEpoch }, mirrorOptions)),
+    registrar: (registrarOptions) => open(openRegistrar({ connection, clock, log }, registrarOptions)),
+    close: async () => {
+      await Promise.all([...closables].map((thing) => thing.close()));
+      connection.close();
+      await closeServer?.();
+    },
+  };
+}
+
+/** The first to open a store names its history (`meta/epoch`), so that a wiped or restored one can be told apart. */
+async function introduce(connection: Connection, keys: Keys, transact: Transact): Promise<void> {
+  const intervals = [toInterval({ key: keys.metaEpoch }), toInterval({ key: keys.metaSchema })];
+  const { entries } = await listIntervals(connection, intervals);
+  const schema = Number(entries.find((entry) => entry.key === keys.metaSchema)?.value ?? SCHEMA);
+  if (schema !== SCHEMA) {
+    throw new MeshError(
+      'MESH2006',
+      `the store at ${keys.prefix} has layout ${schema}, this lightmesh knows ${SCHEMA}`,
+      {
+        hint: 'Use the version of lightmesh that has written it.',
+      },
+    );
+  }
+  const values = { [keys.metaEpoch]: randomUUID(), [keys.metaSchema]: String(SCHEMA) };
+  const missing = Object.entries(values).filter(([key]) => !entries.some((entry) => entry.key === key));
+  if (missing.length === 0) return;
+  await transact({
+    compare: missing.map(([key]) => ({ key, exists: false })),
+    put: missing.map(([key, value]) => ({ key, value })),
+    delete: [],
+  }); // somebody else was quicker when it conflicts: as good
+}

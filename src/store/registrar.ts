@@ -1,0 +1,266 @@
+/**
+ * One lease for all keys of this process, kept by one loop: delete what is unwanted, renew or replace the lease, write
+ * what is missing, compare with what the store says hangs on the lease. Every step may be repeated without harm.
+ */
+import { type Backoff, backoffMs } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import type { Connection } from './connection.js';
+import { faultOf } from './fault.js';
+import { deleteKeys, firstBatch, grantLease, keysOfLease, putKeys, renewLease, revokeLease } from './lease-calls.js';
+import type { Registrar, RegistrarOptions, RegistrarState } from './store.js';
+
+export interface RegistrarContext {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const RETRY: Backoff = { baseMs: 100, maxMs: 300 };
+const CALL_LIMIT_MS = 1500;
+const REVOKE_LIMIT_MS = 2000;
+const DEFAULT_TOUCH_MS = 20 * 60_000;
+const MIN_TOUCH_MS = 60_000;
+/** A write whose answer was lost may still arrive, after a newer one: write those keys once more when it no longer can. */
+const SETTLE_MS = 10_000;
+
+export function openRegistrar(context: RegistrarContext, options: RegistrarOptions): Registrar {
+  return new LeasedKeys(context, options);
+}
+
+class LeasedKeys implements Registrar {
+  leaseId: string | undefined;
+
+  readonly #context: RegistrarContext;
+  readonly #ttlSeconds: number;
+  readonly #touchMs: number;
+  /** Several tries must fit into one TTL. */
+  readonly #limitMs: number;
+  readonly #wanted = new Map<string, string>();
+  readonly #unwritten = new Set<string>();
+  readonly #unwanted = new Set<string>();
+  readonly #closing = new AbortController();
+  readonly #listeners = new Set<(state: RegistrarState) => void>();
+  readonly #whenSettled = new Set<() => boolean>();
+  readonly #running: Promise<void>;
+  #wake = new AbortController();
+  #validUntilMs = Number.NEGATIVE_INFINITY;
+  #renewAtMs = Number.NEGATIVE_INFINITY;
+  #touchAtMs: number;
+  #settleAtMs = Number.POSITIVE_INFINITY;
+  #wasAlive = false;
+
+  constructor(context: RegistrarContext, options: RegistrarOptions) {
+    this.#context = context;
+    this.#ttlSeconds = options.ttlSeconds;
+    this.#touchMs = Math.max(MIN_TOUCH_MS, options.touchMs ?? DEFAULT_TOUCH_MS);
+    this.#limitMs = Math.min(CALL_LIMIT_MS, (options.ttlSeconds * 1000) / 6);
+    this.#touchAtMs = context.clock.monotonic() + this.#touchMs;
+    this.#running = this.#run();
+  }
+
+  set(key: string, value: string): void {
+    this.#unwanted.delete(key);
+    if (this.#wanted.get(key) === value) return;
+    this.#wanted.set(key, value);
+    this.#unwritten.add(key);
+    this.#wake.abort();
+  }
+
+  remove(key: string): Promise<void> {
+    this.#wanted.delete(key);
+    this.#unwritten.delete(key);
+    this.#unwanted.add(key);
+    this.#wake.abort();
+    return this.#settled(() => !this.#unwanted.has(key));
+  }
+
+  flush(signal?: AbortSignal): Promise<void> {
+    const isDone = (): boolean => this.isAlive() && this.#unwritten.size === 0 && this.#unwanted.size === 0;
+    return this.#settled(isDone, signal);
+  }
+
+  isAlive(): boolean {
+    return this.#context.clock.monotonic() < this.#validUntilMs;
+  }
+
+  onState(listener: (state: RegistrarState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return this.#running;
+    this.#closing.abort(new MeshError('MESH2008', 'the registrar is closed'));
+    this.#wake.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#context;
+    let failures = 0;
+    while (!this.#closing.signal.aborted) {
+      this.#wake = new AbortController();
+      try {
+        await this.#step();
+        failures = 0;
+        this.#announce(undefined);
+        await this.#sleep(this.#dueInMs());
+      } catch (error) {
+        if (faultOf(error) === 'lease-gone') this.#loseLease();
+        if (failures++ === 0) log.warn({ reason: messageOf(error) }, 'could not renew the registration in the store');
+        this.#announce(messageOf(error));
+        await clock.sleep(backoffMs(RETRY, failures, Math.random), this.#closing.signal).catch(() => {}); // closed
+      }
+    }
+    await this.#revoke();
+  }
+
+  async #step(): Promise<void> {
+    const { clock } = this.#context;
+    await this.#deleteUnwanted();
+    if (this.leaseId === undefined) await this.#grant();
+    else if (clock.monotonic() >= this.#renewAtMs) await this.#renew(this.leaseId);
+    if (clock.monotonic() >= Math.min(this.#touchAtMs, this.#settleAtMs)) this.#writeAllAgain();
+    if (this.leaseId !== undefined) await this.#writeUnwritten(this.leaseId);
+    this.#reportSettled();
+  }
+
+  async #grant(): Promise<void> {
+    const { connection, clock, log } = this.#context;
+    const sentMs = clock.monotonic();
+    const lease = await grantLease(connection, this.#ttlSeconds, this.#limitMs);
+    this.leaseId = lease.id;
+    this.#extend(sentMs, lease.ttlMs);
+    for (const key of this.#wanted.keys()) this.#unwritten.add(key);
+    log.debug({ lease: lease.id, keys: this.#wanted.size }, 'opened a lease in the store');
+  }
+
+  async #renew(leaseId: string): Promise<void> {
+    const { connection, clock } = this.#context;
+    const sentMs = clock.monotonic();
+    const ttlMs = await renewLease(connection, leaseId, this.#limitMs);
+    if (ttlMs === 0) throw new Error('etcdserver: requested lease not found');
+    this.#extend(sentMs, ttlMs);
+    await this.#compareWithStore(leaseId);
+  }
+
+  /** Counted from when we asked: the server's count cannot have begun earlier. */
+  #extend(sentMs: number, ttlMs: number): void {
+    this.#validUntilMs = sentMs + ttlMs;
+    this.#renewAtMs = sentMs + ttlMs / 3;
+  }
+
+  /** Somebody may have deleted or taken over a key of ours, or a delayed write may have brought back an unwanted one. */
+  async #compareWithStore(leaseId: string): Promise<void> {
+    const { connection, log } = this.#context;
+    const keys = await keysOfLease(connection, leaseId, this.#limitMs);
+    if (!keys) throw new Error('etcdserver: requested lease not found');
+    const lost = [...this.#wanted.keys()].filter((key) => !keys.has(key) && !this.#unwritten.has(key));
+    for (const key of lost) this.#unwritten.add(key);
+    if (lost.length > 0)
+      log.warn({ keys: lost.slice(0, 10), count: lost.length }, 'registered keys were gone from the store');
+    for (const key of keys) if (!this.#wanted.has(key)) this.#unwanted.add(key);
+    await this.#deleteUnwanted();
+  }
+
+  async #deleteUnwanted(): Promise<void> {
+    while (this.#unwanted.size > 0) {
+      const keys = [...firstBatch(this.#unwanted, () => '').keys()];
+      await deleteKeys(this.#context.connection, keys, this.#limitMs);
+      for (const key of keys) this.#unwanted.delete(key);
+      this.#reportSettled();
+    }
+  }
+
+  async #writeUnwritten(leaseId: string): Promise<void> {
+    const { connection, clock } = this.#context;
+    while (this.#unwritten.size > 0 && this.#unwanted.size === 0 && clock.monotonic() < this.#renewAtMs) {
+      const batch = firstBatch(this.#unwritten, (key) => this.#wanted.get(key) ?? '');
+      try {
+        await putKeys(connection, leaseId, batch, this.#limitMs);
+      } catch (error) {
+        if (faultOf(error) === 'no-answer') this.#settleAtMs = clock.monotonic() + SETTLE_MS;
+        throw error;
+      }
+      for (const [key, value] of batch) {
+        if (this.#wanted.get(key) === value) this.#unwritten.delete(key);
+        else if (!this.#wanted.has(key)) this.#unwanted.add(key);
+      }
+    }
+  }
+
+  #writeAllAgain(): void {
+    for (const key of this.#wanted.keys()) this.#unwritten.add(key);
+    this.#touchAtMs = this.#context.clock.monotonic() + this.#touchMs;
+    this.#settleAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #loseLease(): void {
+    this.leaseId = undefined;
+    this.#validUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  async #revoke(): Promise<void> {
+    const { connection, log } = this.#context;
+    const leaseId = this.leaseId;
+    this.#loseLease();
+    this.#announce('closed');
+    if (leaseId === undefined) return;
+    const limitMs = REVOKE_LIMIT_MS / connection.addresses.length;
+    for (const _ of connection.addresses) {
+      try {
+        return await revokeLease(connection, leaseId, limitMs);
+      } catch (error) {
+        if (faultOf(error) === 'lease-gone') return;
+        log.warn({ reason: messageOf(error) }, 'could not revoke the lease; its keys vanish when it runs out');
+      }
+    }
+  }
+
+  #dueInMs(): number {
+    const dueMs = Math.min(this.#renewAtMs, this.#touchAtMs, this.#settleAtMs);
+    const isBusy = this.#unwanted.size > 0 || this.#unwritten.size > 0;
+    return isBusy ? 0 : Math.max(0, dueMs - this.#context.clock.monotonic());
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await this.#context.clock.sleep(ms, this.#wake.signal).catch(() => {}); // woken: there is work
+  }
+
+  #announce(reason: string | undefined): void {
+    const alive = this.isAlive();
+    if (alive === this.#wasAlive) return;
+    this.#wasAlive = alive;
+    for (const listener of this.#listeners) listener({ alive, leaseId: this.leaseId, reason });
+  }
+
+  #settled(isDone: () => boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (finish: () => void): void => {
+        this.#whenSettled.delete(check);
+        signal?.removeEventListener('abort', aborted);
+        this.#closing.signal.removeEventListener('abort', closed);
+        finish();
+      };
+      const check = (): boolean => {
+        if (!isDone()) return false;
+        end(resolve);
+        return true;
+      };
+      const aborted = (): void => end(() => reject(signal?.reason as Error));
+      const closed = (): void => end(() => reject(this.#closing.signal.reason as Error));
+      if (signal?.aborted) return aborted();
+      if (this.#closing.signal.aborted) return closed();
+      if (check()) return;
+      signal?.addEventListener('abort', aborted, { once: true });
+      this.#closing.signal.addEventListener('abort', closed, { once: true });
+      this.#whenSettled.add(check);
+    });
+  }
+
+  #reportSettled(): void {
+    for (const check of this.#whenSettled) check();
+  }
+}

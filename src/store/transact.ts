@@ -1,0 +1,129 @@
+/**
+ * Transactions that are applied exactly once, although an answer may get lost. Each one also creates a marker key of its
+ * own and demands that it does not exist yet, so it may simply be sent again: if the first one had been applied, the
+ * second finds the marker, and the marker's revision is the answer. Markers hang on a short lease and vanish by themselves.
+ */
+import { randomUUID } from 'node:crypto';
+import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3';
+import type { Clock } from '../runtime/clock.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import type { Connection } from './connection.js';
+import { faultOf } from './fault.js';
+import type { Keys } from './keys.js';
+import { prefixEnd } from './range.js';
+import type { Compare, Transaction, TransactionResult } from './store.js';
+
+export const MAX_OPERATIONS = 100;
+export const MAX_BYTES = 1024 * 1024;
+/** Longer than any call may take, so that a marker outlives the doubt about its transaction. */
+const MARKER_TTL_S = 60;
+const MARKER_LEASE_REUSE_MS = 30_000;
+
+export type Transact = (transaction: Transaction, signal?: AbortSignal) => Promise<TransactionResult>;
+
+export function transactOver(connection: Connection, keys: Keys, clock: Clock): Transact {
+  const markerLease = markerLeaseOver(connection, clock);
+  return async (transaction, signal) => {
+    checkSize(transaction);
+    const what = `write ${describe(transaction)}`;
+    const marker = keys.txn(randomUUID());
+    for (let attempt = 1; ; attempt++) {
+      const request = requestOf(transaction, marker, await markerLease.get(signal));
+      try {
+        return resultOf(await connection.call(what, (client, options) => client.kv.txn(request, options), signal));
+      } catch (error) {
+        // The server has lost our marker's lease (wiped, restarted without it): nothing was applied.
+        const leaseGone = faultOf((error as Error).cause) === 'lease-gone';
+        if (!leaseGone || attempt > 1 || transaction.put.some((put) => put.lease)) throw error;
+        markerLease.forget();
+      }
+    }
+  };
+}
+
+function requestOf(transaction: Transaction, marker: string, lease: string): ITxnRequest {
+  const puts = transaction.put.map(({ key, value, lease: own }): IRequestOp => {
+    return { request_put: { key: Buffer.from(key), value: Buffer.from(value), lease: own ?? '0' } };
+  });
+  const deletes = transaction.delete.map((target): IRequestOp => {
+    if (typeof target === 'string') return { request_delete_range: { key: Buffer.from(target) } };
+    const start = Buffer.from(target.prefix);
+    return { request_delete_range: { key: start, range_end: prefixEnd(start) ?? Buffer.of(0) } };
+  });
+  return {
+    compare: [...transaction.compare.map(compareOf), compareOf({ key: marker, exists: false })],
+    success: [...puts, ...deletes, { request_put: { key: Buffer.from(marker), value: Buffer.alloc(0), lease } }],
+    failure: [{ request_range: { key: Buffer.from(marker) } }],
+  };
+}
+
+function compareOf(compare: Compare): ICompare {
+  const key = Buffer.from(compare.key);
+  if ('modRevision' in compare) {
+    return { key, target: 'Mod', result: 'Equal', mod_revision: String(compare.modRevision) };
+  }
+  if ('createRevision' in compare) {
+    return { key, target: 'Create', result: 'Equal', create_revision: String(compare.createRevision) };
+  }
+  return { key, target: 'Version', result: compare.exists ? 'Greater' : 'Equal', version: '0' };
+}
+
+function resultOf(response: ITxnResponse): TransactionResult {
+  if (response.succeeded) return { ok: true, storeRevision: BigInt(response.header.revision) };
+  const ours = response.responses[0]?.response_range.kvs[0];
+  if (ours) return { ok: true, storeRevision: BigInt(ours.create_revision) };
+  return { ok: false, storeRevision: BigInt(response.header.revision) };
+}
+
+function checkSize(transaction: Transaction): void {
+  const operations = transaction.put.length + transaction.delete.length;
+  const bytes = transaction.put.reduce(
+    (sum, { key, value }) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
+  const tooLarge =
+    operations > MAX_OPERATIONS
+      ? `${operations} operations, at most ${MAX_OPERATIONS} fit`
+      : transaction.compare.length > MAX_OPERATIONS
+        ? `${transaction.compare.length} comparisons, at most ${MAX_OPERATIONS} fit`
+        : bytes > MAX_BYTES
+          ? `${bytes} bytes, at most ${MAX_BYTES} fit`
+          : undefined;
+  if (tooLarge === undefined) return;
+  throw new MeshError('MESH2006', `a transaction on the store is too large: ${tooLarge}`, {
+    hint: 'Apply in smaller parts.',
+  });
+}
+
+function describe({ put, delete: deleted }: Transaction): string {
+  const first = put[0]?.key ?? deleted.map((target) => (typeof target === 'string' ? target : target.prefix))[0];
+  const more = put.length + deleted.length - 1;
+  return first === undefined ? 'nothing' : more > 0 ? `${first} and ${more} more` : first;
+}
+
+/** One lease for the markers of half a minute; concurrent callers share the grant. */
+function markerLeaseOver(connection: Connection, clock: Clock) {
+  let granted: { id: Promise<string>; atMs: number } | undefined;
+  const grant = async (): Promise<string> => {
+    const response = await connection.call('open a lease', (client, options) =>
+      client.leaseClient.leaseGrant({ TTL: MARKER_TTL_S, ID: 0 }, options),
+    );
+    return response.ID;
+  };
+  return {
+    async get(signal?: AbortSignal): Promise<string> {
+      signal?.throwIfAborted();
+      if (!granted || clock.monotonic() - granted.atMs > MARKER_LEASE_REUSE_MS) {
+        const attempt = { id: grant(), atMs: clock.monotonic() };
+        granted = attempt;
+        attempt.id.catch(() => {
+          if (granted === attempt) granted = undefined;
+        });
+      }
+      return granted.id;
+    },
+    forget(): void {
+      granted = undefined;
+    },
+  };
+}
