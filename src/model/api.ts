@@ -292,6 +292,8 @@ export interface GrayStatus {
   readonly revision: number;
   readonly stableCounts: VersionCounts;
   readonly grayCounts: VersionCounts;
+  /** When the last request to the gray version was reported, milliseconds since the epoch; null when none was. */
+  readonly lastGrayAt: number | null;
   /** Proxies that have acknowledged the last transition, of those that it concerns. */
   readonly proxies: { readonly acked: number; readonly total: number };
   readonly history: readonly ReleaseTransition[];

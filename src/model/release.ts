@@ -50,8 +50,10 @@ export interface Release {
 
 export const MAX_TRANSITIONS = 50;
 
+export type ActiveRelease = Release & { readonly phase: 'step' | 'paused' };
+
 /** Does it move traffic now? */
-export function isActive(release: Release | undefined): release is Release {
+export function isActive(release: Release | undefined): release is ActiveRelease {
   return release?.phase === 'step' || release?.phase === 'paused';
 }
 

@@ -4,7 +4,7 @@
  */
 import { type DefinitionIndex, viewOf } from '../../model/definition.js';
 import type { Problem } from '../../model/problem.js';
-import type { Release } from '../../model/release.js';
+import { isActive, type Release } from '../../model/release.js';
 import type { Change } from '../../model/revision.js';
 import { serviceKind } from '../../model/service.js';
 import { versionKind } from '../../model/version.js';
@@ -51,16 +51,8 @@ function retirement(release: Release): Change {
 }
 
 function neededVersions(release: Release): readonly string[] {
-  switch (release.phase) {
-    case 'step':
-    case 'paused':
-      return [release.stable, release.gray];
-    case 'succeeded':
-      return [release.gray];
-    case 'rolled-back':
-    case 'undone':
-      return [];
-  }
+  if (isActive(release)) return [release.stable, release.gray];
+  return release.phase === 'succeeded' ? [release.gray] : [];
 }
 
 function hasVersion(index: DefinitionIndex, release: Release, version: string): boolean {

@@ -131,14 +131,13 @@ function promote(current: Release, isFull: boolean, transition: Transition): Nex
 
 function undo(current: Release, transition: Transition): NextRelease {
   if (current.phase === 'succeeded') return moved(current, 'undone', 0, transition, 'undone');
-  const hint = current.phase === 'step' || current.phase === 'paused' ? 'mesh gray rollback' : 'mesh gray start';
+  const hint = isActive(current) ? 'mesh gray rollback' : 'mesh gray start';
   return conflict(current, 'only a succeeded release can be undone', hint);
 }
 
 function whileActive(current: Release, command: string, act: () => NextRelease): NextRelease {
-  const { phase } = current;
   if (isActive(current)) return act();
-  const hint = phase === 'succeeded' && command === 'rollback' ? 'mesh gray undo' : 'mesh gray start';
+  const hint = current.phase === 'succeeded' && command === 'rollback' ? 'mesh gray undo' : 'mesh gray start';
   return conflict(current, `there is nothing to ${command}`, hint);
 }
 
