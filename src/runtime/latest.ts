@@ -12,6 +12,8 @@ export class Latest {
   readonly #minIntervalMs: number;
   readonly #act: () => Promise<void> | void;
   readonly #abort = new AbortController();
+  #isUrgent = false;
+  #hurry = new AbortController();
 
   constructor(clock: Clock, minIntervalMs: number, act: () => Promise<void> | void) {
     this.#clock = clock;
@@ -23,26 +25,35 @@ export class Latest {
     this.#noted = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
+      // A note may come between the last look at it and this line: it must not be lost.
+      if (this.#noted && !this.#abort.signal.aborted) this.note();
     });
+  }
+
+  /** Like `note`, but the interval is not waited for: for what must not wait behind a storm of other changes. */
+  noteUrgent(): void {
+    this.#isUrgent = true;
+    this.#hurry.abort(new Error('urgent'));
+    this.note();
   }
 
   /** Ends waiting, lets a run in progress finish. */
   async close(): Promise<void> {
     this.#abort.abort(new Error('closed'));
+    this.#hurry.abort(new Error('closed'));
     await this.#running;
   }
 
   async #run(): Promise<void> {
     while (this.#noted && !this.#abort.signal.aborted) {
       const waitMs = this.#lastMs + this.#minIntervalMs - this.#clock.monotonic();
-      if (waitMs > 0) {
-        try {
-          await this.#clock.sleep(waitMs, this.#abort.signal);
-        } catch {
-          return; // closed while waiting
-        }
+      if (waitMs > 0 && !this.#isUrgent) {
+        this.#hurry = new AbortController();
+        await this.#clock.sleep(waitMs, this.#hurry.signal).catch(() => undefined); // closed, or somebody is in a hurry
+        if (this.#abort.signal.aborted) return;
       }
       this.#noted = false;
+      this.#isUrgent = false;
       this.#lastMs = this.#clock.monotonic();
       await this.#act();
     }
