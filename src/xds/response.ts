@@ -47,7 +47,7 @@ function note(subscription: Subscription, name: string, digest: string): void {
 function nextPart(subscription: Subscription): string[] {
   if (subscription.suspects.size === 0 || sendsFullState(subscription)) return [...subscription.pending];
   const suspects = [...subscription.suspects].filter((name) => subscription.pending.has(name));
-  return suspects.slice(0, subscription.partSize);
+  return suspects.length > 0 ? suspects.slice(0, Math.ceil(suspects.length / 2)) : [...subscription.pending];
 }
 
 function unionOf(subscription: Subscription): EncodedResource[] {

@@ -60,9 +60,8 @@ export interface Subscription {
   lastNonce: string;
   /** What was sent last of a name and refused. Not sent again until the view has another digest. */
   readonly refused: Map<string, Refusal>;
-  /** Of a refused response with several resources: sent again in parts of at most `partSize`, to find the guilty one. */
+  /** Of a refused response with several resources: sent again half by half, to find the guilty one. */
   readonly suspects: Set<string>;
-  partSize: number;
   removalRefusal: string | undefined;
   ackedVersion: string;
 }
@@ -90,7 +89,6 @@ export function createSubscription(type: ResourceType, kind: StreamKind): Subscr
     lastNonce: '',
     refused: new Map(),
     suspects: new Set(),
-    partSize: Number.POSITIVE_INFINITY,
     removalRefusal: undefined,
     ackedVersion: '',
   };

@@ -46,16 +46,16 @@ function refuse(subscription: Subscription, answered: Outstanding, error: string
   };
 }
 
+/** The refusal of a part explains the refusal of the whole, so only the part stays under suspicion. */
 function searchAmong(subscription: Subscription, sent: readonly EncodedResource[]): void {
+  subscription.suspects.clear();
   for (const { name } of sent) {
     resend(subscription, name);
     subscription.suspects.add(name);
   }
-  subscription.partSize = Math.ceil(sent.length / 2);
 }
 
 function endSearch(subscription: Subscription): void {
   for (const name of subscription.suspects) if (!subscription.pending.has(name)) subscription.suspects.delete(name);
-  if (subscription.suspects.size === 0) subscription.partSize = Number.POSITIVE_INFINITY;
   compact(subscription);
 }
