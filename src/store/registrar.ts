@@ -50,6 +50,7 @@ class LeasedKeys implements Registrar {
   #touchAtMs: number;
   #settleAtMs = Number.POSITIVE_INFINITY;
   #wasAlive = false;
+  #keepLease = false;
 
   constructor(context: RegistrarContext, options: RegistrarOptions) {
     this.#context = context;
@@ -90,8 +91,9 @@ class LeasedKeys implements Registrar {
     return () => this.#listeners.delete(listener);
   }
 
-  async close(): Promise<void> {
+  async close(options: { readonly keepLease?: boolean } = {}): Promise<void> {
     if (this.#closing.signal.aborted) return this.#running;
+    this.#keepLease = options.keepLease ?? false;
     this.#closing.abort(new MeshError('MESH2008', 'the registrar is closed'));
     this.#wake.abort();
     await this.#running;
@@ -207,7 +209,7 @@ class LeasedKeys implements Registrar {
     const leaseId = this.leaseId;
     this.#loseLease();
     this.#announce('closed');
-    if (leaseId === undefined) return;
+    if (leaseId === undefined || this.#keepLease) return;
     const limitMs = REVOKE_LIMIT_MS / connection.addresses.length;
     for (const _ of connection.addresses) {
       try {

@@ -158,6 +158,9 @@ export interface Registrar {
   /** By our own monotonic clock, counted from when the renewal was sent: false at the latest when the store says so. */
   isAlive(): boolean;
   onState(listener: (state: RegistrarState) => void): () => void;
-  /** Revokes the lease: all keys vanish at once. */
-  close(): Promise<void>;
+  /**
+   * Revokes the lease: all keys vanish at once. With `keepLease` they stay until it runs out, for a successor that writes
+   * the same keys under a lease of its own (an agent that is restarted while its containers go on serving).
+   */
+  close(options?: { readonly keepLease?: boolean }): Promise<void>;
 }
