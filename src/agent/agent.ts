@@ -1,0 +1,168 @@
+/** The agent of one node: makes its compose project be what `plan/<node>` says, registers what serves, reports. */
+import { durationMs } from '../model/fields.js';
+import type { NodeStatus } from '../model/api.js';
+import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../model/mesh.js';
+import { parseStored } from '../model/parse.js';
+import type { StoredDefinition } from '../model/revision.js';
+import { readTemplates } from '../planner/templates.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import type { Registrar, Store } from '../store/store.js';
+import { openCompose } from './compose.js';
+import { DEFAULT_DOCKER_HOST, openDocker } from './docker.js';
+import { type DockerView, openDockerView } from './docker-view.js';
+import { openHealthWatch } from './health.js';
+import { openNodeFiles } from './node-files.js';
+import { openReconciler, type Progress, type Reconciler } from './reconcile.js';
+import { openRegistration } from './registration.js';
+import { openRests } from './rests.js';
+import { openStoreView, type StoreView } from './store-view.js';
+
+export interface AgentOptions {
+  readonly node: string;
+  /** Stays the caller's: the agent does not close it. */
+  readonly store: Store;
+  /** The node's files are below `<dataDir>/<node>/`. */
+  readonly dataDir: string;
+  /** `unix:///path` or `tcp://host:port`. Default: the local socket. */
+  readonly dockerHost?: string | undefined;
+  /** Such as `['docker', 'compose']`. Default: what this node was set up with, else what is found first. */
+  readonly composeCommand?: readonly string[] | undefined;
+  /** Environment for compose: PATH, HOME, proxies for pulling. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of lightmesh. */
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Agent {
+  readonly node: string;
+  progress(): Progress;
+  /** Resolves when the node has reached a plan of at least this revision (default: the plan as it is then). */
+  whenReached(revision: number | undefined, signal: AbortSignal): Promise<Progress>;
+  /**
+   * Ends the agent and nothing else: containers go on serving, and what is registered stays until the lease runs out, so
+   * that an agent that is started again in time takes over without a gap.
+   */
+  close(): Promise<void>;
+}
+
+/** Resolves when the agent has seen Docker and the store, and has begun. The signal ends only the start. */
+export async function startAgent(options: AgentOptions, signal: AbortSignal): Promise<Agent> {
+  const { node, store, clock, log } = options;
+  const closing = new AbortController();
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    closing.abort(new MeshError('MESH2008', 'the agent is closed'));
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
+  };
+  let reconciler: Reconciler | undefined;
+  const note = (): void => reconciler?.note();
+  const listeners = new Set<() => void>();
+  try {
+    const docker = openDocker(options.dockerHost ?? DEFAULT_DOCKER_HOST);
+    const dockerVersion = await docker.version();
+    const files = await openNodeFiles({
+      dataDir: options.dataDir,
+      node,
+      templates: readTemplates(),
+      storeEndpoints: store.addresses,
+    });
+    const compose = await openCompose(
+      { dockerHost: docker.host, memoryFile: files.composeMemory, env: options.env, command: options.composeCommand },
+      signal,
+    );
+    const storeView: StoreView = await openStoreView({ store, node, log, onChange: note }, signal);
+    closers.push(() => storeView.close());
+    const registrar: Registrar = store.registrar({ ttlSeconds: await leaseTtlSeconds(store, signal) });
+    closers.push(() => registrar.close({ keepLease: true }));
+    const registration = await openRegistration(store, registrar, node, signal);
+    const rests = openRests(clock, Math.random, note, closing.signal);
+    const dockerView: DockerView = await openDockerView({
+      docker,
+      node,
+      clock,
+      log,
+      onChange: note,
+      onDeath: ({ instance, role }) => {
+        log.info({ node, instance, role }, 'a container has died');
+        rests.died(instance);
+      },
+    });
+    closers.push(() => dockerView.close());
+    const health = openHealthWatch(clock, note);
+    closers.push(() => health.close());
+    const startedAt = clock.now();
+    const report = ({ reachedRevision, problems }: Progress): void => {
+      const status: NodeStatus = {
+        node,
+        agentVersion: options.version,
+        docker: dockerVersion,
+        compose: compose.description,
+        startedAt,
+        reachedRevision,
+        problems,
+      };
+      registrar.set(store.keys.node(node), JSON.stringify(status));
+      for (const listener of listeners) listener();
+    };
+    report({ reachedRevision: 0, planRevision: 0, problems: [] });
+    const running = openReconciler({
+      storeView,
+      dockerView,
+      health,
+      hands: { node, store, docker, compose, files, registration, rests, clock, log },
+      hasPilotsFile: await files.hasPilots(),
+      onProgress: report,
+    });
+    reconciler = running;
+    closers.push(() => running.close());
+    log.info({ node, docker: dockerVersion, compose: compose.description }, 'agent started');
+    return {
+      node,
+      progress: () => running.progress(),
+      whenReached: (revision, waitSignal) => whenReached(running, listeners, revision, waitSignal),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function whenReached(
+  reconciler: Reconciler,
+  listeners: Set<() => void>,
+  revision: number | undefined,
+  signal: AbortSignal,
+): Promise<Progress> {
+  return new Promise((resolve, reject) => {
+    const end = (finish: () => void): void => {
+      listeners.delete(check);
+      signal.removeEventListener('abort', aborted);
+      finish();
+    };
+    const aborted = (): void => end(() => reject(signal.reason as Error));
+    const check = (): void => {
+      const progress = reconciler.progress();
+      const wanted = revision ?? progress.planRevision;
+      if (wanted > 0 && progress.reachedRevision >= wanted) end(() => resolve(progress));
+    };
+    if (signal.aborted) return aborted();
+    signal.addEventListener('abort', aborted, { once: true });
+    listeners.add(check);
+    check();
+  });
+}
+
+/** Read once: a lease keeps the time to live that it was granted with. Another value holds from the next start on. */
+async function leaseTtlSeconds(store: Store, signal: AbortSignal): Promise<number> {
+  const entry = await store.get(store.keys.def('Mesh', undefined, MESH_NAME), signal);
+  const stored = entry && (JSON.parse(entry.value) as StoredDefinition);
+  const definition = stored && parseStored(stored.document, [meshKind]);
+  // parseStored has found the shape of the one kind it was given.
+  const mesh = (definition?.spec as MeshSpec | undefined) ?? defaultMesh;
+  return Math.ceil(durationMs(mesh.leaseTtl) / 1000);
+}

@@ -1,0 +1,146 @@
+/** Probes what runs on the node, each instance at its own pace, and remembers the verdicts. */
+import { durationMs } from '../model/fields.js';
+import type { PlannedInstance } from '../model/node-plan.js';
+import type { Clock } from '../runtime/clock.js';
+import type { HealthVerdict } from './actual.js';
+import { type HealthState, initialHealth, jointHealth, nextHealth, type Thresholds } from './health-state.js';
+import { portNumber, probedPort } from './naming-keys.js';
+import { type Probe, type ProbeKind, probe } from './probe.js';
+
+/** Until the first success: a start should show as soon as it is done. */
+const STARTING_INTERVAL_MS = 250;
+/** The gate on the sidecar is the agent's own affair, the same for every service. */
+const SIDECAR_INTERVAL_MS = 1000;
+const SIDECAR_TIMEOUT_MS = 1000;
+const SIDECAR_THRESHOLDS: Thresholds = { rise: 1, fall: 3 };
+const APP_HOST = '127.0.0.1';
+
+/** One life of one pair: another container, or the same one started again, is another generation and begins anew. */
+export interface ProbeTarget {
+  readonly planned: PlannedInstance;
+  /** The node's address, where the sidecar answers `/ready`. */
+  readonly address: string;
+  readonly generation: string;
+}
+
+export interface HealthWatch {
+  /** Probes these and no others. */
+  watch(targets: ReadonlyMap<string, ProbeTarget>): void;
+  of(instance: string, generation: string): { readonly verdict: HealthVerdict; readonly reason: string };
+  close(): Promise<void>;
+}
+
+interface Watched {
+  readonly generation: string;
+  readonly abort: AbortController;
+  readonly done: Promise<unknown>;
+  app: HealthState;
+  sidecar: HealthState;
+}
+
+/** `onChange` is called when a verdict or its reason has become another one. */
+export function openHealthWatch(clock: Clock, onChange: () => void): HealthWatch {
+  const watched = new Map<string, Watched>();
+  const start = (target: ProbeTarget): Watched => {
+    const abort = new AbortController();
+    const own: Watched = {
+      generation: target.generation,
+      abort,
+      app: initialHealth,
+      sidecar: initialHealth,
+      done: Promise.all([
+        probeForever(clock, appProbe(target), abort.signal, (state) => {
+          own.app = changed(own.app, state, onChange);
+        }),
+        probeForever(clock, sidecarProbe(target), abort.signal, (state) => {
+          own.sidecar = changed(own.sidecar, state, onChange);
+        }),
+      ]),
+    };
+    return own;
+  };
+  return {
+    watch(targets) {
+      for (const [instance, own] of watched) {
+        if (targets.get(instance)?.generation === own.generation) continue;
+        own.abort.abort(new Error('not probed any more'));
+        watched.delete(instance);
+      }
+      for (const [instance, target] of targets) {
+        if (!watched.has(instance)) watched.set(instance, start(target));
+      }
+    },
+    of(instance, generation) {
+      const own = watched.get(instance);
+      return own?.generation === generation ? jointHealth(own.app, own.sidecar) : { verdict: 'starting', reason: '' };
+    },
+    async close() {
+      const all = [...watched.values()];
+      for (const own of all) own.abort.abort(new Error('closed'));
+      watched.clear();
+      await Promise.all(all.map((own) => own.done));
+    },
+  };
+}
+
+function changed(before: HealthState, after: HealthState, onChange: () => void): HealthState {
+  if (before.verdict !== after.verdict || before.reason !== after.reason) queueMicrotask(onChange);
+  return after;
+}
+
+interface Rhythm {
+  readonly probe: Probe;
+  readonly intervalMs: number;
+  readonly thresholds: Thresholds;
+}
+
+function appProbe({ planned }: ProbeTarget): Rhythm {
+  const { health, ports } = planned;
+  return {
+    probe: {
+      what: appCheck(health),
+      host: APP_HOST,
+      port: portNumber(ports.app, probedPort(planned).name),
+      timeoutMs: durationMs(health.timeout),
+    },
+    intervalMs: durationMs(health.interval),
+    thresholds: health,
+  };
+}
+
+function appCheck(health: PlannedInstance['health']): ProbeKind {
+  if (health.http !== undefined) {
+    return { kind: 'http', path: health.http, isOk: (status) => status >= 200 && status < 400 };
+  }
+  return health.grpc === undefined ? { kind: 'tcp' } : { kind: 'grpc', service: health.grpc };
+}
+
+function sidecarProbe({ planned, address }: ProbeTarget): Rhythm {
+  return {
+    probe: {
+      what: { kind: 'http', path: '/ready', isOk: (status) => status === 200 },
+      host: address,
+      port: planned.ports.metrics,
+      timeoutMs: SIDECAR_TIMEOUT_MS,
+    },
+    intervalMs: SIDECAR_INTERVAL_MS,
+    thresholds: SIDECAR_THRESHOLDS,
+  };
+}
+
+async function probeForever(
+  clock: Clock,
+  { probe: target, intervalMs, thresholds }: Rhythm,
+  signal: AbortSignal,
+  tell: (state: HealthState) => void,
+): Promise<void> {
+  let state = initialHealth;
+  while (!signal.aborted) {
+    const failure = await probe(target, signal);
+    if (signal.aborted) return;
+    state = nextHealth(state, failure, thresholds);
+    tell(state);
+    const pauseMs = state.verdict === 'starting' ? Math.min(STARTING_INTERVAL_MS, intervalMs) : intervalMs;
+    await clock.sleep(pauseMs, signal).catch(() => {}); // closed
+  }
+}

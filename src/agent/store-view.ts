@@ -1,0 +1,117 @@
+/** What the agent reads of the store: its plan, which version plain traffic gets, and the pilots. It always answers with the last good. */
+import type { PilotStatus } from '../model/api.js';
+import { fullName } from '../model/names.js';
+import type { NodePlan } from '../model/node-plan.js';
+import { parseStored } from '../model/parse.js';
+import { effectiveStable, type Release } from '../model/release.js';
+import type { StoredDefinition } from '../model/revision.js';
+import { type ServiceSpec, serviceKind } from '../model/service.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Entry, Mirror, Range, Store } from '../store/store.js';
+import { untilAborted } from './until-aborted.js';
+
+export interface StoreView {
+  /** Undefined when there is none: never written, or gone. */
+  plan(): NodePlan | undefined;
+  /** By `<ns>/<service>`; undefined means all versions. Services without a definition are absent. */
+  stable(): ReadonlyMap<string, string | undefined>;
+  /** `host:port` of the live pilots' xDS, sorted. */
+  pilots(): readonly string[];
+  /** Why this may be out of date; undefined when it is not. */
+  problem(): string | undefined;
+  close(): Promise<void>;
+}
+
+export interface StoreViewOptions {
+  readonly store: Store;
+  readonly node: string;
+  readonly log: Logger;
+  readonly onChange: () => void;
+}
+
+/** Resolves when all that it shows is there. One narrow watch per kind: a node must not hear of every other node. */
+export async function openStoreView(options: StoreViewOptions, signal: AbortSignal): Promise<StoreView> {
+  const { store, node, log, onChange } = options;
+  const { keys } = store;
+  const read = readerOf(log);
+  let stable: ReadonlyMap<string, string | undefined> | undefined;
+  const open = (range: Range, forget: () => void = () => {}): Mirror => {
+    const onBatch = (): void => {
+      forget();
+      onChange();
+    };
+    return store.mirror({ list: [range], watch: [range], onChange: onBatch });
+  };
+  const forgetStable = (): void => {
+    stable = undefined;
+  };
+  const plans = open({ key: keys.plan(node) });
+  const services = open(keys.below('def', 'Service'), forgetStable);
+  const releases = open(keys.below('release'), forgetStable);
+  const pilots = open(keys.below('pilot'));
+  const mirrors = [plans, services, releases, pilots];
+  const stopListening = mirrors.map((mirror) => mirror.onState(onChange));
+  const close = async (): Promise<void> => {
+    for (const stop of stopListening) stop();
+    await Promise.all(mirrors.map((mirror) => mirror.close()));
+  };
+  try {
+    await untilAborted(Promise.all(mirrors.map((mirror) => mirror.whenListed)), signal);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    plan: () => read<NodePlan>(plans.entries.get(keys.plan(node))),
+    stable: () => (stable ??= stableVersions(store, services, releases, read)),
+    pilots: () => {
+      const found = [...pilots.entries.values()].map((entry) => read<PilotStatus>(entry)?.xds ?? '');
+      return found.filter((address) => address !== '').toSorted();
+    },
+    problem: () => {
+      const behind = mirrors.find((mirror) => !mirror.synced);
+      return behind === undefined ? undefined : `${store.description} does not answer: going on with what is known`;
+    },
+    close,
+  };
+}
+
+type Read = <Value>(entry: Entry | undefined) => Value | undefined;
+
+/** Each value is read once; a damaged one keeps what its key had before. */
+function readerOf(log: Logger): Read {
+  const good = new Map<string, { readonly modRevision: bigint; readonly value: unknown }>();
+  return <Value>(entry: Entry | undefined): Value | undefined => {
+    if (entry === undefined) return undefined;
+    const known = good.get(entry.key);
+    if (known?.modRevision === entry.modRevision) return known.value as Value;
+    let value = known?.value;
+    try {
+      value = JSON.parse(entry.value);
+    } catch (error) {
+      log.error({ key: entry.key, error }, 'a value of the store is damaged: going on with the one before');
+    }
+    good.set(entry.key, { modRevision: entry.modRevision, value });
+    return value as Value | undefined; // the key's one writer has written this type
+  };
+}
+
+function stableVersions(
+  store: Store,
+  services: Mirror,
+  releases: Mirror,
+  read: Read,
+): ReadonlyMap<string, string | undefined> {
+  const stable = new Map<string, string | undefined>();
+  for (const entry of services.entries.values()) {
+    const key = store.keys.parse(entry.key);
+    if (key?.kind !== 'def' || key.namespace === undefined) continue;
+    const document = read<StoredDefinition>(entry)?.document;
+    const definition = document && parseStored(document, [serviceKind]);
+    if (definition === undefined) continue;
+    const release = read<Release>(releases.entries.get(store.keys.release(key.namespace, key.name)));
+    // parseStored has found the shape of the one kind it was given.
+    stable.set(fullName(key.namespace, key.name), effectiveStable(definition.spec as ServiceSpec, release));
+  }
+  return stable;
+}
