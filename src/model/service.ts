@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { Definition } from './definition.js';
+import type { Definition, DefinitionView } from './definition.js';
 import { durationField, nameField, type Protocol, portField, protocolField, versionField } from './fields.js';
 import { defineKind, type Report } from './kind.js';
+import { nodeKind, type PortRange, portRange } from './node.js';
 import { suggestion } from './suggestion.js';
 import { versionKind } from './version.js';
 
@@ -143,6 +144,7 @@ export const serviceKind = defineKind<ServiceSpec>({
   ],
   check(definition, view, report) {
     checkPorts(definition, report);
+    checkFixedPorts(definition, view, report);
     checkStable(definition, view.all(versionKind), report);
     for (const [i, upstream] of definition.spec.upstreams.entries()) {
       const target = upstream.service ?? upstream.domain;
@@ -197,6 +199,25 @@ function checkPorts({ spec }: Definition<ServiceSpec>, report: Report): void {
     }
     fixed.set(upstream.proxyPort, name);
   }
+}
+
+/** The planner gives the ports of a node's range to whom it likes, so a fixed one must lie outside. */
+function checkFixedPorts({ spec }: Definition<ServiceSpec>, view: DefinitionView, report: Report): void {
+  for (const [i, { proxyPort }] of spec.upstreams.entries()) {
+    if (typeof proxyPort !== 'number') continue;
+    const node = view.all(nodeKind).find(({ spec: node }) => isIn(portRange(node), proxyPort));
+    if (node === undefined) continue;
+    report({
+      code: 'MESH1012',
+      path: ['spec', 'upstreams', i, 'proxyPort'],
+      message: `proxyPort ${proxyPort} lies in the range ${node.spec.ports} of node "${node.name}"`,
+      hint: 'choose one outside, or write auto',
+    });
+  }
+}
+
+function isIn({ first, last }: PortRange, port: number): boolean {
+  return port >= first && port <= last;
 }
 
 function checkStable(

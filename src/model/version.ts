@@ -3,7 +3,13 @@ import { durationField, labelsField, nameField, versionField } from './fields.js
 import { defineKind } from './kind.js';
 import { suggestion } from './suggestion.js';
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
+/** A name without a value would pass on the agent's own environment: an app has no business there. */
+const environmentField = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'a variable is named by letters, digits, _, . and -'),
+  z.union([z.string(), z.number(), z.boolean()]),
+);
+/** What the mesh tells the app of its place; the user's value for it would be a lie. */
+const OWN_VARIABLES = /^(PORT|PORT_.*|MESH_.*)$/;
 
 /**
  * A docker-compose service fragment, from an allow-list: what an app may ask for. What the mesh decides (network_mode, ports,
@@ -14,7 +20,7 @@ export const containerSchema = z.strictObject({
   image: z.string().min(1),
   command: z.union([z.string(), z.array(z.string())]).optional(),
   entrypoint: z.union([z.string(), z.array(z.string())]).optional(),
-  environment: z.record(z.string(), z.union([scalar, z.null()])).optional(),
+  environment: environmentField.optional(),
   volumes: z.array(z.string()).optional(),
   tmpfs: z.array(z.string()).optional(),
   working_dir: z.string().optional(),
@@ -57,7 +63,16 @@ export const versionKind = defineKind<VersionSpec>({
     { header: 'IMAGE', value: (d) => d.spec.container.image },
   ],
   check(definition, view, report) {
-    const { service, version } = definition.spec;
+    const { service, version, container } = definition.spec;
+    for (const name of Object.keys(container.environment ?? {}).filter((variable) => OWN_VARIABLES.test(variable))) {
+      report({
+        code: 'MESH1016',
+        severity: 'warning',
+        path: ['spec', 'container', 'environment', name],
+        message: `${name} is set by the mesh: the value here has no effect`,
+        hint: 'remove it; the app listens on $MESH_LISTEN:$PORT',
+      });
+    }
     const names = view.names('Service', definition.namespace);
     if (!names.includes(service)) {
       report({
