@@ -19,6 +19,8 @@ export function faultOf(error: unknown): Fault {
   const message = messageOf(error);
   if (message.includes('required revision has been compacted')) return 'compacted';
   if (message.includes('requested lease not found')) return 'lease-gone';
+  // Something that is not etcd listens there; another endpoint of the list may be the right one.
+  if (message.includes('Received HTTP status code')) return 'no-answer';
   const code = /^(\d+) [A-Z_]+:/.exec(message)?.[1];
   if (code !== undefined) return NO_ANSWER_CODES.has(code) ? 'no-answer' : 'refused';
   // Without a code it never reached a server: the channel was reset under it, or a watch stream just ended.

@@ -1,0 +1,14 @@
+/** Runs the embedded server in a process of its own, for tests that kill it: `node --import tsx embedded-process.ts DIR`. */
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
+import { messageOf } from '../../src/runtime/mesh-error.js';
+import { startEmbedded } from '../../src/store/embedded/embedded.js';
+
+const [dir = ''] = process.argv.slice(2);
+startEmbedded({ dir, clock: systemClock, log: silentLogger }).then(
+  ({ address }) => process.stdout.write(`${address}\n`),
+  (error: unknown) => {
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exitCode = 1;
+  },
+);

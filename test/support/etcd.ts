@@ -1,0 +1,102 @@
+/** A real etcd of its own for a test: one member, free ports, a temporary directory. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { freePort, temporaryFolder } from './mesh-process.js';
+import { until } from './until.js';
+
+export interface Etcd {
+  /** `etcd://host:port` */
+  readonly url: string;
+  /** `host:port` */
+  readonly address: string;
+  readonly pid: number;
+  /** Ends it and removes its data. */
+  stop(): Promise<void>;
+  kill(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  /** Ends it, if it runs, and starts it again on the same address, with the same data unless `wiped`. */
+  restart(options?: { readonly wiped?: boolean }): Promise<void>;
+}
+
+const ANSWERS_WITHIN_MS = 20_000;
+
+/** False where there is no etcd; with CI=true that is a failure, not a reason to skip. */
+export function hasEtcd(): boolean {
+  if (spawnSync('etcd', ['--version']).status === 0) return true;
+  if (process.env['CI'] === 'true') throw new Error('etcd is not in PATH, and with CI=true nothing may be skipped');
+  process.stderr.write(
+    '\n!!! etcd is not in PATH: everything that needs a real etcd is SKIPPED (apt install etcd-server)\n\n',
+  );
+  return false;
+}
+
+export async function startEtcd(): Promise<Etcd> {
+  const folder = await temporaryFolder('etcd');
+  const dataDir = path.join(folder.path, 'data');
+  const [client, peer] = [await freePort(), await freePort()];
+  let running = await start(dataDir, client, peer);
+  return {
+    url: `etcd://127.0.0.1:${client}`,
+    address: `127.0.0.1:${client}`,
+    get pid() {
+      return running.pid ?? 0;
+    },
+    async stop() {
+      await end(running, 'SIGKILL');
+      await folder.remove();
+    },
+    kill: () => end(running, 'SIGKILL'),
+    signal: (signal) => void running.kill(signal),
+    async restart({ wiped = false } = {}) {
+      await end(running, 'SIGTERM');
+      if (wiped) await rm(dataDir, { recursive: true, force: true });
+      running = await start(dataDir, client, peer);
+    },
+  };
+}
+
+async function start(dataDir: string, clientPort: number, peerPort: number): Promise<ChildProcess> {
+  const client = `http://127.0.0.1:${clientPort}`;
+  const peer = `http://127.0.0.1:${peerPort}`;
+  const args = [
+    ...['--data-dir', dataDir, '--log-level', 'error'],
+    ...['--listen-client-urls', client, '--advertise-client-urls', client],
+    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `default=${peer}`],
+  ];
+  const child = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let words = '';
+  child.stderr.on('data', (part) => (words = (words + String(part)).slice(-2000)));
+  const killWithUs = (): void => void child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  child.once('exit', () => process.off('exit', killWithUs));
+  await until(
+    'etcd answers',
+    async () => {
+      if (child.exitCode !== null) throw new Error(`etcd ended with ${child.exitCode}: ${words}`);
+      return accepts(clientPort);
+    },
+    ANSWERS_WITHIN_MS,
+  );
+  return child;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGCONT');
+  child.kill(signal);
+  return ended;
+}
