@@ -165,9 +165,14 @@ export interface NodeItem {
   readonly agentVersion: string;
   readonly compose: string;
   readonly docker: string;
+  /** Of the plan that it should run. */
   readonly planRevision: number;
+  /** Of the plan that its agent has fully reached. */
+  readonly reachedRevision: number;
   readonly desired: number;
   readonly healthy: number;
+  /** What stands in the way of the plan. */
+  readonly problems: readonly string[];
 }
 
 /** Value of `node/<node>`, leased by its agent. */

@@ -1,0 +1,66 @@
+/** All that runs and all that is reported about it, at one revision of the store, for one request. */
+import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/api.js';
+import { fullName } from '../../model/names.js';
+import type { Release } from '../../model/release.js';
+import type { Entry, Range, Store } from '../../store/store.js';
+import { meshStateOf, type MeshState } from '../mesh-state.js';
+import { namingRanges } from '../../store/naming.js';
+import { grayStatus } from '../release/gray-status.js';
+import { valueOf } from '../stored-values.js';
+import { ackStateOf } from '../wait-for-acks.js';
+import type { ApiContext } from './context.js';
+
+export interface MeshView {
+  readonly state: MeshState;
+  readonly nodes: ReadonlyMap<string, NodeStatus>;
+  readonly pilots: readonly PilotStatus[];
+  readonly acks: ReadonlyMap<string, AckStatus>;
+  /** By service (`<ns>/<name>`). */
+  readonly facts: ReadonlyMap<string, readonly LoadFact[]>;
+  /** Store revision of each release, by service. */
+  readonly releasedAt: ReadonlyMap<string, bigint>;
+}
+
+export async function readMeshView(api: ApiContext, signal: AbortSignal): Promise<MeshView> {
+  const { entries, storeRevision } = await api.store.list(viewRanges(api.store), {}, signal);
+  return meshViewOf(api, entries, storeRevision);
+}
+
+function viewRanges({ keys }: Store): Range[] {
+  const own = (['def', 'release', 'plan', 'instance', 'node', 'pilot', 'ack', 'fact'] as const).map((first) =>
+    keys.below(first),
+  );
+  return [...own, { key: keys.revHead }, ...namingRanges()];
+}
+
+export function meshViewOf(api: ApiContext, entries: readonly Entry[], storeRevision: bigint): MeshView {
+  const { keys } = api.store;
+  const nodes = new Map<string, NodeStatus>();
+  const facts = new Map<string, LoadFact[]>();
+  const releasedAt = new Map<string, bigint>();
+  for (const { key, value, modRevision } of entries) {
+    const parsed = keys.parse(key);
+    if (parsed?.kind === 'node') {
+      const status = valueOf<NodeStatus>(value, ['node']);
+      if (status !== undefined) nodes.set(parsed.node, status);
+    } else if (parsed?.kind === 'fact') {
+      const fact = valueOf<LoadFact>(value, ['revision', 'versions']);
+      const service = fullName(parsed.namespace, parsed.service);
+      if (fact !== undefined) facts.set(service, [...(facts.get(service) ?? []), fact]);
+    } else if (parsed?.kind === 'release') {
+      releasedAt.set(fullName(parsed.namespace, parsed.service), modRevision);
+    }
+  }
+  const state = meshStateOf(entries, storeRevision, { keys, kinds: api.kinds });
+  return { state, nodes, facts, releasedAt, ...ackStateOf(entries, keys) };
+}
+
+export function grayStatusIn(view: MeshView, release: Release) {
+  const service = fullName(release.namespace, release.service);
+  const live = new Set(view.pilots.map((pilot) => pilot.id));
+  return grayStatus(release, {
+    facts: view.facts.get(service) ?? [],
+    acks: [...view.acks].filter(([pilot]) => live.has(pilot)).map(([, ack]) => ack),
+    storeRevision: view.releasedAt.get(service) ?? 0n,
+  });
+}

@@ -1,0 +1,115 @@
+/** What runs, read from the store's values. Pure. */
+import type { InstanceItem, NodeItem, NodeStatus, ServiceStatus } from '../../model/api.js';
+import { type NodeSpec, nodeKind } from '../../model/node.js';
+import type { Definition } from '../../model/definition.js';
+import type { InstanceRecord } from '../../model/instance.js';
+import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import type { NodePlan } from '../../model/node-plan.js';
+import { fullName } from '../../model/names.js';
+import { effectiveStable } from '../../model/release.js';
+import { serviceKind, servicePorts } from '../../model/service.js';
+import { versionKind } from '../../model/version.js';
+
+export function instanceItem(record: InstanceRecord, firstPort: string | undefined): InstanceItem {
+  const inboundPort = portOf(record.ports.inbound, firstPort);
+  return {
+    service: record.service,
+    namespace: record.namespace,
+    version: record.version,
+    instance: record.instance,
+    node: record.node,
+    state: record.state,
+    reason: record.reason,
+    address: `${record.address}:${inboundPort}`,
+    appPort: portOf(record.ports.app, firstPort),
+    inboundPort,
+    proxyPort: record.ports.proxy,
+    metricsPort: record.ports.metrics,
+    container: record.container,
+    sidecar: record.sidecar,
+    startedAt: record.startedAt,
+    planRevision: record.planRevision,
+  };
+}
+
+/** Of the service's first port, as it is defined; 0 for an instance without any. */
+function portOf(ports: Readonly<Record<string, number>>, first: string | undefined): number {
+  return (first === undefined ? undefined : ports[first]) ?? Object.values(ports)[0] ?? 0;
+}
+
+export function firstPortOf(snapshot: MeshSnapshot, namespace: string, service: string): string | undefined {
+  const definition = snapshot.definitions.get(serviceKind, namespace, service);
+  return definition === undefined ? undefined : servicePorts(definition.spec)[0]?.name;
+}
+
+export function instanceItems(
+  snapshot: MeshSnapshot,
+  isWanted: (record: InstanceRecord) => boolean,
+): readonly InstanceItem[] {
+  const order = (item: InstanceItem): string =>
+    [item.namespace, item.service, item.version, item.instance].join('\u0000');
+  return [...snapshot.instances.values()]
+    .filter(isWanted)
+    .map((record) => instanceItem(record, firstPortOf(snapshot, record.namespace, record.service)))
+    .toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+}
+
+/** `statuses` are the leased ones, by node: a node that has none has lost its agent, or never had one. */
+export function nodeItems(snapshot: MeshSnapshot, statuses: ReadonlyMap<string, NodeStatus>): readonly NodeItem[] {
+  const records = [...snapshot.instances.values()];
+  return snapshot.definitions.all(nodeKind).map((node) => {
+    const own = records.filter((record) => record.node === node.name);
+    return nodeItem(node, snapshot.plans.get(node.name), statuses.get(node.name), own);
+  });
+}
+
+function nodeItem(
+  node: Definition<NodeSpec>,
+  plan: NodePlan | undefined,
+  status: NodeStatus | undefined,
+  records: readonly InstanceRecord[],
+): NodeItem {
+  return {
+    name: node.name,
+    address: node.spec.address,
+    cluster: node.spec.cluster,
+    labels: node.labels,
+    agent: status !== undefined ? 'ready' : records.length > 0 ? 'lost' : 'never',
+    agentVersion: status?.agentVersion ?? '',
+    compose: status?.compose ?? '',
+    docker: status?.docker ?? '',
+    planRevision: plan?.revision ?? 0,
+    reachedRevision: status?.reachedRevision ?? 0,
+    desired: plan?.instances.length ?? 0,
+    healthy: records.filter((record) => record.state === 'healthy').length,
+    problems: status?.problems ?? [],
+  };
+}
+
+export function serviceStatuses(snapshot: MeshSnapshot): readonly ServiceStatus[] {
+  return snapshot.definitions.all(serviceKind).map((service) => {
+    // The kind is namespaced.
+    const namespace = service.namespace as string;
+    const key = fullName(namespace, service.name);
+    const endpoints = snapshot.endpoints.get(key) ?? [];
+    const defined = snapshot.definitions
+      .all(versionKind)
+      .filter((version) => version.namespace === namespace && version.spec.service === service.name)
+      .map((version) => version.spec.version);
+    const versions = [...new Set([...defined, ...endpoints.map((endpoint) => endpoint.version)])].toSorted();
+    const firstPort = servicePorts(service.spec)[0]?.name;
+    return {
+      namespace,
+      name: service.name,
+      ports: servicePorts(service.spec)
+        .map(({ port, protocol }) => `${port}/${protocol}`)
+        .join(','),
+      stable: effectiveStable(service.spec, snapshot.releases.get(key)) ?? '',
+      versions: versions.map((version) => {
+        // One per instance, not per port.
+        const own = endpoints.filter((e) => e.version === version && (e.portName === '' || e.portName === firstPort));
+        return { version, healthy: own.filter((e) => e.health === 'HEALTHY').length, total: own.length };
+      }),
+    };
+  });
+}

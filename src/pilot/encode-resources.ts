@@ -1,0 +1,79 @@
+/**
+ * Translated JSON to bytes, once per object: translators hand out the same object while nothing has changed, and so the whole
+ * fleet shares one encoding. A resource that cannot be encoded spoils itself only: the proxy keeps the last good one.
+ */
+import { messageOf } from '../runtime/mesh-error.js';
+import { encodeResource } from '../xds/encode.js';
+import { type EncodedResource, type ResourceMap, resourceMap } from '../xds/resource-cache.js';
+import { type ResourceShort, resourceType } from '../xds/resource-types.js';
+import type { TranslatedResources } from './translate/index.js';
+
+type Encoded = { readonly resource: EncodedResource } | { readonly wrong: string };
+
+export interface EncodedSet {
+  /** By type URL, as `View.byType` wants it. */
+  readonly byType: ReadonlyMap<string, ResourceMap>;
+  /** Resources that could not be encoded: `CDS outbound|…: why`. */
+  readonly failures: readonly string[];
+}
+
+const objects = new WeakMap<object, Encoded>();
+const maps = new WeakMap<object, ResourceMap>();
+
+/** `before` is what the same proxy had: its maps take the place of equal ones, its resources that of failed ones. */
+export function encodeResources(resources: TranslatedResources, before: EncodedSet | undefined): EncodedSet {
+  const failures: string[] = [];
+  const types: readonly (readonly [ResourceShort, ReadonlyMap<string, object>])[] = [
+    ['CDS', resources.clusters],
+    ['EDS', resources.endpoints],
+    ['LDS', resources.listeners],
+    ['RDS', resources.routes],
+    ['RTDS', resources.runtime],
+  ];
+  const byType = types.map(([short, json]): [string, ResourceMap] => {
+    const { typeUrl } = resourceType(short);
+    return [typeUrl, encodeMap(short, json, before?.byType.get(typeUrl), failures)];
+  });
+  return { byType: new Map(byType), failures };
+}
+
+function encodeMap(
+  short: ResourceShort,
+  json: ReadonlyMap<string, object>,
+  before: ResourceMap | undefined,
+  failures: string[],
+): ResourceMap {
+  const known = maps.get(json);
+  if (known !== undefined) return known;
+  const good: EncodedResource[] = [];
+  let isWhole = true;
+  for (const [name, resource] of json) {
+    const encoded = encodeOnce(short, resource);
+    if ('resource' in encoded) {
+      good.push(encoded.resource);
+      continue;
+    }
+    isWhole = false;
+    failures.push(`${short} ${name}: ${encoded.wrong}`);
+    const last = before?.get(name);
+    if (last !== undefined) good.push(last);
+  }
+  const map = resourceMap(good);
+  // With a failure the result depends on what this proxy had, so it is nobody else's.
+  if (isWhole) maps.set(json, map);
+  return map;
+}
+
+function encodeOnce(short: ResourceShort, json: object): Encoded {
+  let encoded = objects.get(json);
+  if (encoded === undefined) objects.set(json, (encoded = tryEncode(short, json)));
+  return encoded;
+}
+
+function tryEncode(short: ResourceShort, json: object): Encoded {
+  try {
+    return { resource: encodeResource(short, json) };
+  } catch (error) {
+    return { wrong: messageOf(error) };
+  }
+}

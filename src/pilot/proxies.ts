@@ -1,0 +1,127 @@
+/** The proxies of this pilot: who may connect, what each is served, what they refuse and report. */
+import type { ProxyConfig, ProxyItem } from '../model/api.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
+import { type ResourceShort, resourceTypes } from '../xds/resource-types.js';
+import type { PublishedProxy, Publisher } from './publish.js';
+import { readProxy, type ProxyScope } from './translate/index.js';
+import type { TrustedNetworks } from './trusted-networks.js';
+
+export interface ProxiesOptions {
+  readonly pilot: string;
+  readonly publisher: Publisher;
+  readonly networks: TrustedNetworks;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Resolves when there is something to serve; with it, the published snapshot is as new as can be shown. */
+  readonly fresh: (signal: AbortSignal) => Promise<void>;
+  readonly report: NonNullable<AdsHost['loadReport']>;
+  /** The last stream of a proxy has ended. */
+  readonly left: (proxy: string) => void;
+}
+
+export interface Proxies {
+  readonly host: AdsHost;
+  /** Of a proxy that is connected. */
+  config(proxy: string): ProxyConfig | undefined;
+  items(statuses: readonly ProxyStatus[]): readonly ProxyItem[];
+}
+
+export function createProxies(options: ProxiesOptions): Proxies {
+  const { publisher, networks, log } = options;
+  /** Newest stream last: a proxy reconnects before its old stream has ended. */
+  const open = new Map<string, PublishedProxy[]>();
+
+  const connect = async (node: ProxyNode, signal: AbortSignal): Promise<ProxyHandle> => {
+    refuseStranger(node, networks);
+    const scope = scopeOf(node);
+    await options.fresh(signal);
+    const proxy = publisher.open(scope);
+    open.set(scope.id, [...(open.get(scope.id) ?? []), proxy]);
+    log.info({ proxy: scope.id, envoy: node.buildVersion }, 'proxy connected');
+    return {
+      view: () => proxy.view(),
+      closed() {
+        proxy.close();
+        const others = (open.get(scope.id) ?? []).filter((one) => one !== proxy);
+        if (others.length > 0) open.set(scope.id, others);
+        else if (open.delete(scope.id)) options.left(scope.id);
+        log.info({ proxy: scope.id }, 'proxy left');
+      },
+    };
+  };
+
+  return {
+    host: {
+      connect,
+      rejected(node, { type, error, resources }) {
+        const names = resources.map(({ name }) => name);
+        log.warn({ proxy: node.id, type, resources: names, error }, 'a proxy refused what it was sent');
+      },
+      loadReport(node, report) {
+        // A report opens a stream of its own: it counts only for a proxy that we know.
+        if (open.has(node.id) && networks.accepts(node.peer)) options.report(node, report);
+      },
+    },
+    config(id) {
+      const proxy = open.get(id)?.at(-1);
+      return proxy === undefined ? undefined : configOf(proxy);
+    },
+    items: (statuses) => statuses.map((status) => itemOf(status, open.get(status.id)?.at(-1)?.scope, options.pilot)),
+  };
+}
+
+function refuseStranger(node: ProxyNode, networks: TrustedNetworks): void {
+  if (networks.accepts(node.peer)) return;
+  throw new MeshError('MESH2016', `${node.peer} is not in a trusted network`, {
+    hint: 'start the pilot with --trusted-network',
+  });
+}
+
+function scopeOf(node: ProxyNode): ProxyScope {
+  const reading = readProxy(node);
+  if (reading.kind === 'proxy') return reading.scope;
+  throw new MeshError('MESH2007', reading.reason, { hint: 'render its bootstrap again: mesh render' });
+}
+
+function itemOf(status: ProxyStatus, scope: ProxyScope | undefined, pilot: string): ProxyItem {
+  const types = resourceTypes.map(({ short }) => [short, status.types[short] ?? notSent] as const);
+  return {
+    proxy: status.id,
+    service: scope?.service ?? '',
+    node: scope?.node ?? '',
+    envoy: status.node.buildVersion.split('/')[0] ?? '',
+    connectedTo: pilot,
+    since: status.connectedSince,
+    types: Object.fromEntries(types.filter(([short, type]) => shown.has(short) || type !== notSent)),
+  };
+}
+
+const notSent = { state: 'NOT_SENT', version: '' } as const;
+/** The types that every proxy has; others are shown where they are in use. */
+const shown: ReadonlySet<ResourceShort> = new Set<ResourceShort>(['CDS', 'EDS', 'LDS', 'RDS']);
+
+/** `routes`, as `mesh proxy config routes` names them. */
+const configTypes = [
+  ['clusters', 'CDS'],
+  ['endpoints', 'EDS'],
+  ['listeners', 'LDS'],
+  ['routes', 'RDS'],
+  ['runtime', 'RTDS'],
+] as const;
+
+function configOf(proxy: PublishedProxy): ProxyConfig {
+  const resources = proxy.resources();
+  const { byType } = proxy.view();
+  const lists = configTypes.map(([name, short]) => {
+    const typeUrl = resourceTypes.find((type) => type.short === short)?.typeUrl ?? '';
+    const encoded = byType.get(typeUrl);
+    const list = [...resources[name]].map(([resource, json]) => {
+      return { name: resource, version: encoded?.get(resource)?.digest ?? '', resource: json };
+    });
+    return [name, list] as const;
+  });
+  return { proxy: proxy.scope.id, resources: Object.fromEntries(lists) };
+}

@@ -1,0 +1,176 @@
+/**
+ * Snapshots to the views that proxies are served: the first change at once, then at most one push per PUSH_INTERVAL_MS while
+ * changes go on. What could not be translated or encoded leaves the proxy with its last good view.
+ */
+import type { MeshSnapshot } from '../model/mesh-snapshot.js';
+import type { Problem } from '../model/problem.js';
+import type { Clock } from '../runtime/clock.js';
+import { Latest } from '../runtime/latest.js';
+import type { Logger } from '../runtime/logger.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import type { View } from '../xds/resource-cache.js';
+import { type EncodedSet, encodeResources } from './encode-resources.js';
+import type { ProxyScope, TranslatedResources, TranslationProblem } from './translate/index.js';
+
+export const PUSH_INTERVAL_MS = 150;
+/** Statistics names of Envoy clusters are kept for reports that come after the cluster has gone. */
+const MAX_STAT_NAMES = 50_000;
+
+export type Translate = (snapshot: MeshSnapshot, scope: ProxyScope) => TranslatedResources;
+
+export interface PublishOptions {
+  readonly translate: Translate;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** After the published snapshot was replaced. */
+  readonly onPublished: (snapshot: MeshSnapshot) => void;
+}
+
+export interface Publisher {
+  /** `isUrgent` for what must not wait for the interval. */
+  update(snapshot: MeshSnapshot, isUrgent: boolean): void;
+  /** Before it returns: for a proxy that comes and must not be served what lags. */
+  publishNow(): void;
+  /** What proxies are served from; undefined before the first. */
+  published(): MeshSnapshot | undefined;
+  /** Throws a retryable MESH2008 when there is no good view for this proxy yet. */
+  open(scope: ProxyScope): PublishedProxy;
+  /** Of all proxies that are open. */
+  problems(): readonly PublishProblem[];
+  statNameOf(envoyCluster: string): string | undefined;
+  close(): Promise<void>;
+}
+
+export interface PublishedProxy {
+  readonly scope: ProxyScope;
+  /** The same view while the published snapshot is the same. */
+  view(): View;
+  /** What the view was made from. */
+  resources(): TranslatedResources;
+  problems(): readonly PublishProblem[];
+  close(): void;
+}
+
+/** On a definition, or (without `definition`) on what came of all of them for a proxy. */
+export interface PublishProblem {
+  readonly definition: Pick<TranslationProblem, 'kind' | 'namespace' | 'name'> | undefined;
+  readonly problem: Problem;
+}
+
+interface Served {
+  readonly snapshot: MeshSnapshot;
+  readonly resources: TranslatedResources;
+  readonly encoded: EncodedSet;
+  readonly view: View;
+}
+
+export function createPublisher(options: PublishOptions): Publisher {
+  const { translate, clock, log } = options;
+  let next: MeshSnapshot | undefined;
+  let published: MeshSnapshot | undefined;
+  const proxies = new Set<PublishedProxy>();
+  const statNames = new Map<string, string>();
+
+  const push = (): void => {
+    if (next === undefined || next === published) return;
+    published = next;
+    try {
+      options.onPublished(published);
+    } catch (error) {
+      log.error({ storeRevision: String(published.storeRevision), error: messageOf(error) }, 'a push failed');
+    }
+  };
+  const pushes = new Latest(clock, PUSH_INTERVAL_MS, push);
+
+  /** The last good one, when this snapshot cannot be served. */
+  const serve = (scope: ProxyScope, snapshot: MeshSnapshot, before: Served | undefined): Served | string => {
+    try {
+      const resources = translate(snapshot, scope);
+      if (before?.resources.clusters !== resources.clusters) learnStatNames(statNames, resources);
+      const encoded = encodeResources(resources, before?.encoded);
+      return { snapshot, resources, encoded, view: viewOf(snapshot, encoded, before?.view) };
+    } catch (error) {
+      log.error({ proxy: scope.id, revision: snapshot.revision, error: messageOf(error) }, 'translation failed');
+      return messageOf(error);
+    }
+  };
+
+  const openProxy = (scope: ProxyScope, first: Served): PublishedProxy => {
+    let served = first;
+    let tried = first.snapshot;
+    let failure: string | undefined;
+    const refresh = (): void => {
+      if (published === undefined || published === tried) return;
+      tried = published;
+      const result = serve(scope, published, served);
+      failure = typeof result === 'string' ? result : undefined;
+      if (typeof result !== 'string') served = result;
+    };
+    const proxy: PublishedProxy = {
+      scope,
+      view() {
+        refresh();
+        return served.view;
+      },
+      resources() {
+        refresh();
+        return served.resources;
+      },
+      problems: () => problemsOf(scope, served, failure),
+      close: () => void proxies.delete(proxy),
+    };
+    proxies.add(proxy);
+    return proxy;
+  };
+
+  return {
+    update(snapshot, isUrgent) {
+      next = snapshot;
+      if (isUrgent) pushes.noteUrgent();
+      else pushes.note();
+    },
+    published: () => published,
+    publishNow: push,
+    open(scope) {
+      const served = published === undefined ? 'there is no snapshot yet' : serve(scope, published, undefined);
+      if (typeof served === 'string') {
+        throw new MeshError('MESH2008', `nothing to serve to ${scope.id} yet: ${served}`, { retryable: true });
+      }
+      return openProxy(scope, served);
+    },
+    problems: () => [...proxies].flatMap((proxy) => proxy.problems()),
+    statNameOf: (envoyCluster) => statNames.get(envoyCluster),
+    close: () => pushes.close(),
+  };
+}
+
+/** With unchanged resources only the revision moves on, and the maps stay the same objects. */
+function viewOf(snapshot: MeshSnapshot, encoded: EncodedSet, before: View | undefined): View {
+  const isSame =
+    before !== undefined && [...encoded.byType].every(([typeUrl, map]) => before.byType.get(typeUrl) === map);
+  return { storeRevision: snapshot.storeRevision, byType: isSame ? before.byType : encoded.byType };
+}
+
+/** Only of outbound clusters: what callers see decides about a release, never what the called side says of itself. */
+function learnStatNames(statNames: Map<string, string>, { clusters }: TranslatedResources): void {
+  if (statNames.size + clusters.size > MAX_STAT_NAMES) statNames.clear();
+  for (const [name, { altStatName }] of clusters) {
+    if (name.startsWith('outbound|') && altStatName !== undefined) statNames.set(name, altStatName);
+  }
+}
+
+/** `failure` is why the newest snapshot is not what is served. */
+function problemsOf(scope: ProxyScope, served: Served, failure: string | undefined): PublishProblem[] {
+  const general = [...(failure === undefined ? [] : [failure]), ...served.encoded.failures];
+  return [
+    ...served.resources.problems.map(({ kind, namespace, name, message }): PublishProblem => {
+      const problem: Problem = { code: 'MESH1017', severity: 'warning', path: `${kind} ${namespace}/${name}`, message };
+      return { definition: { kind, namespace, name }, problem };
+    }),
+    ...general.map((message): PublishProblem => {
+      const path = `proxy ${scope.id}`;
+      const hint = 'the proxy keeps the last good one';
+      return { definition: undefined, problem: { code: 'MESH1017', severity: 'error', path, message, hint } };
+    }),
+  ];
+}
