@@ -13,8 +13,9 @@ describe('a store that does not answer', () => {
 
   const listenSilently = (): Promise<string> =>
     new Promise((resolve) => {
-      silent = createServer(() => {});
-      silent.listen(0, '127.0.0.1', () => resolve(`127.0.0.1:${(silent?.address() as { port: number }).port}`));
+      const server = createServer(() => {});
+      silent = server;
+      server.listen(0, '127.0.0.1', () => resolve(`127.0.0.1:${(server.address() as { port: number }).port}`));
     });
   const open = async (url: string, timeoutMs: number): Promise<{ error: unknown; tookMs: number }> => {
     const startMs = performance.now();

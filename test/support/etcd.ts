@@ -60,11 +60,16 @@ export async function startEtcd(): Promise<Etcd> {
 async function start(dataDir: string, clientPort: number, peerPort: number): Promise<ChildProcess> {
   const client = `http://127.0.0.1:${clientPort}`;
   const peer = `http://127.0.0.1:${peerPort}`;
-  const args = [
-    ...['--data-dir', dataDir, '--log-level', 'error'],
-    ...['--listen-client-urls', client, '--advertise-client-urls', client],
-    ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `default=${peer}`],
-  ];
+  const flags = {
+    'data-dir': dataDir,
+    'log-level': 'error',
+    'listen-client-urls': client,
+    'advertise-client-urls': client,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `default=${peer}`,
+  };
+  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const child = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let words = '';
   child.stderr.on('data', (part) => (words = (words + String(part)).slice(-2000)));
