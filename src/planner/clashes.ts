@@ -26,7 +26,7 @@ export function fixedPortClashes(definitions: DefinitionView, plans: readonly No
       severity: 'error',
       path: ['spec', 'upstreams', wanted.upstream, 'proxyPort'],
       message: `proxyPort ${port} is also wanted by ${describeDefinition(other.service)}, and both run on one machine (${[...new Set([other.node, wanted.node])].join(', ')})`,
-      hint: 'choose another port, write auto, or keep the two apart with a nodeSelector',
+      hint: 'choose another port, write auto, or place them on machines of their own',
     });
     problems.set(`${key} ${describeDefinition(wanted.service)}`, problem);
   }
