@@ -14,12 +14,23 @@ const onMachineDirs = readdirSync(testDir, { withFileTypes: true })
   .map((entry) => entry.name)
   .sort();
 
+/** The demo application names the client library as any application does; tests read its source, not the last build. */
+const resolve = {
+  alias: [
+    { find: /^lightmesh\/client$/, replacement: path.join(import.meta.dirname, 'src/client/index.ts') },
+    { find: /^lightmesh\/client\/(.+)$/, replacement: path.join(import.meta.dirname, 'src/client/$1.ts') },
+  ],
+};
+
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/*.test.ts', 'test/unit/**/*.test.ts'], ...inProcess } },
-      { test: { name: 'features', include: ['test/features/**/*.test.ts'], ...inProcess } },
-      ...onMachineDirs.map((name) => ({ test: { name, include: [`test/${name}/**/*.test.ts`], ...onMachine } })),
+      { resolve, test: { name: 'unit', include: ['test/*.test.ts', 'test/unit/**/*.test.ts'], ...inProcess } },
+      { resolve, test: { name: 'features', include: ['test/features/**/*.test.ts'], ...inProcess } },
+      ...onMachineDirs.map((name) => ({
+        resolve,
+        test: { name, include: [`test/${name}/**/*.test.ts`], ...onMachine },
+      })),
     ],
   },
 });

@@ -29,8 +29,10 @@ missing_packages() {
   has_command curl || echo curl
   # Goes into images, where it finds no library of its own.
   is_static /bin/busybox || echo busybox-static
-  has_envoy >/dev/null || python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || echo python3 python3-venv
+  has_wheels || python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || echo python3 python3-venv
 }
+
+has_wheels() { has_envoy >/dev/null && { ! $for_tests || has_go >/dev/null; }; }
 
 # Newer releases have the client in a package of its own, which docker.io only recommends.
 docker_client_package() {
