@@ -32,6 +32,8 @@ export interface Hands {
   readonly pilotsWritten: (addresses: readonly string[]) => void;
   /** The instance may be stopped. */
   readonly drained: (instance: string) => void;
+  /** Callers can find the instance: whatever a drain had come to does not count any more. */
+  readonly listed: (instance: string) => void;
   /** Nothing of the instance is left. */
   readonly forgotten: (instance: string) => void;
 }
@@ -80,7 +82,8 @@ const executors: Executors = {
     return 'done';
   },
 
-  register: async ({ instance, keys, record }, { node, registration, log }, signal) => {
+  register: async ({ instance, keys, record }, { node, registration, log, listed }, signal) => {
+    listed(instance);
     await registration.put(instance, keys, signal);
     await registration.write(record, signal);
     log.info({ node, instance, keys: keys.map(({ key }) => key) }, 'instance registered');

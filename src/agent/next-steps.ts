@@ -117,7 +117,8 @@ function leaveSteps(
   const isRunning = old.app.state === 'running';
   const leaving = lastRecord(place, old, isRunning ? 'draining' : 'stopped', 'the plan no longer names it');
   const isListed = isRunning || old.registered.size > 0;
-  if (leaving === undefined || old.isDrained || !isListed) return [{ action: 'stop-and-remove', instance }];
+  const isDrained = old.isDrained && old.registered.size === 0;
+  if (leaving === undefined || isDrained || !isListed) return [{ action: 'stop-and-remove', instance }];
   return [{ action: isRunning ? 'drain' : 'mark-down', instance, record: leaving }];
 }
 

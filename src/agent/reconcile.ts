@@ -39,7 +39,7 @@ export interface ReconcilerOptions {
   readonly storeView: StoreView;
   readonly dockerView: DockerView;
   readonly health: HealthWatch;
-  readonly hands: Omit<Hands, 'plan' | 'filesWritten' | 'pilotsWritten' | 'drained' | 'forgotten'>;
+  readonly hands: Omit<Hands, 'plan' | 'filesWritten' | 'pilotsWritten' | 'drained' | 'listed' | 'forgotten'>;
   readonly hasPilotsFile: boolean;
   readonly onProgress: (progress: Progress) => void;
 }
@@ -62,6 +62,7 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
       writtenPilots = addresses;
     },
     drained: (instance) => drained.add(instance),
+    listed: (instance) => drained.delete(instance),
     forgotten: (instance) => {
       drained.delete(instance);
       rests.forget(instance);
@@ -104,8 +105,6 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     const place = plan ?? placeInRecords(options.hands);
     if (place === undefined) return; // neither a plan nor anything of an earlier one
     const actual = observe(plan);
-    // An instance that the plan names again is not on its way out, whatever a drain had come to.
-    for (const planned of plan?.instances ?? []) drained.delete(planned.instance);
     health.watch(probeTargets(place, actual.instances));
     lanes.follow(nextSteps(place, plan, actual));
     if (plan !== undefined) tell(plan, actual);
