@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import type { LogLevel } from '../../runtime/logger.js';
+import { MeshError } from '../../runtime/mesh-error.js';
+import { defineCommand } from '../command.js';
+import { dataDirOf } from '../up-state.js';
+
+interface Options {
+  readonly node?: string;
+  readonly once?: boolean;
+  readonly dataDir?: string;
+  readonly logLevel: LogLevel;
+}
+
+export const command = defineCommand<Options>({
+  details:
+    'Makes the containers of a node be what the deployed plan says, and registers what serves. When it ends, containers go on serving; started again within the lease, it takes over without a gap. Logs are JSON lines on stderr.',
+  examples: [
+    { line: 'mesh agent --store etcd://10.0.0.4:2379 --node node-a', what: 'on the machine of node-a' },
+    { line: 'mesh agent --store etcd://10.0.0.4:2379 --node node-a --once', what: 'reach the plan, then end' },
+  ],
+  options: [
+    { flags: '--node <name>', description: 'which Node this machine is' },
+    { flags: '--once', description: 'end when the plan is reached (at most --timeout)' },
+    { flags: '--data-dir <dir>', description: 'default: $XDG_STATE_HOME/lightmesh or ~/.local/state/lightmesh' },
+    {
+      flags: '--log-level <level>',
+      description: 'of the log on stderr',
+      choices: ['debug', 'info', 'warn', 'error', 'silent'],
+      defaultValue: 'info',
+    },
+  ],
+  connects: 'store',
+  async run(session, _args, options) {
+    const { io, settings } = session;
+    const { openMeshStore, requireStore } = await import('../mesh-store.js');
+    const url = requireStore(settings);
+    if (options.node === undefined) {
+      throw new MeshError('MESH2007', '--node is missing', { hint: 'the name of the Node that this machine is' });
+    }
+    const { createLogger } = await import('../../runtime/logger.js');
+    const { startAgent } = await import('../../agent/agent.js');
+    const { packageVersion } = await import('../version.js');
+    const log = createLogger('agent', options.logLevel);
+    const { clock, env, cwd, signal } = io;
+    const store = await openMeshStore({ url, settings, cwd, clock, log });
+    try {
+      const dataDir = dataDirOf(options.dataDir, io);
+      const dockerHost = env['DOCKER_HOST'];
+      const version = packageVersion();
+      const agent = await startAgent(
+        { node: options.node, store, dataDir, dockerHost, env, version, clock, log },
+        signal,
+      );
+      try {
+        session.say(`agent of ${options.node}: ${store.description}, files in ${dataDir}/${options.node}`);
+        if (options.once === true) {
+          const limit = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]);
+          const { reachedRevision } = await agent.whenReached(undefined, limit).catch((error: unknown) => {
+            throw signal.aborted ? error : notReached(options.node as string, agent.progress().problems, error);
+          });
+          session.say(`Reached revision ${reachedRevision}.`);
+        } else if (!signal.aborted) await once(signal, 'abort');
+      } finally {
+        await agent.close();
+      }
+    } finally {
+      await store.close();
+    }
+  },
+});
+
+function notReached(node: string, problems: readonly string[], cause: unknown): MeshError {
+  return new MeshError('MESH2013', `${node} has not reached its plan: ${problems.join('; ') || 'still at work'}`, {
+    cause,
+    hint: 'wait longer with --timeout',
+  });
+}

@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import type { LogLevel } from '../../runtime/logger.js';
+import { defineCommand } from '../command.js';
+
+interface Options {
+  readonly http: string;
+  readonly xds: string;
+  readonly advertise?: string;
+  readonly trustedNetwork?: readonly string[];
+  readonly id?: string;
+  readonly logLevel: LogLevel;
+}
+
+export const command = defineCommand<Options>({
+  details: 'Any number of them may run on one store; each serves every proxy the same. Logs are JSON lines on stderr.',
+  examples: [
+    { line: 'mesh pilot --store etcd://10.0.0.4:2379', what: 'on this machine only' },
+    {
+      line: 'mesh pilot --store etcd://10.0.0.4:2379 --http 10.0.0.5:7070 --xds 10.0.0.5:7071 --trusted-network 10.0.0.0/8',
+      what: 'for an intranet, in plain text',
+    },
+  ],
+  options: [
+    { flags: '--http <address>', description: 'of the HTTP API', defaultValue: '127.0.0.1:7070' },
+    { flags: '--xds <address>', description: 'where the sidecars connect', defaultValue: '127.0.0.1:7071' },
+    { flags: '--advertise <host>', description: 'host at which nodes reach it (default: those of --http and --xds)' },
+    {
+      flags: '--trusted-network <cidr>',
+      description: 'source addresses from which plain text is accepted; repeatable, or with commas',
+      repeats: true,
+    },
+    { flags: '--id <name>', description: 'unique among the pilots (default: host and port of xDS)' },
+    {
+      flags: '--log-level <level>',
+      description: 'of the log on stderr',
+      choices: ['debug', 'info', 'warn', 'error', 'silent'],
+      defaultValue: 'info',
+    },
+  ],
+  connects: 'store',
+  async run(session, _args, options) {
+    const { createLogger } = await import('../../runtime/logger.js');
+    const { startPilot } = await import('../../pilot/pilot.js');
+    const { openMeshStore, requireStore } = await import('../mesh-store.js');
+    const { pilotId } = await import('../host-name.js');
+    const { packageVersion } = await import('../version.js');
+    const { io, settings } = session;
+    const log = createLogger('pilot', options.logLevel);
+    const store = await openMeshStore({ url: requireStore(settings), settings, cwd: io.cwd, clock: io.clock, log });
+    try {
+      const networks = (options.trustedNetwork ?? []).flatMap((text) => text.split(','));
+      const pilot = await startPilot({
+        store,
+        http: options.http,
+        xds: options.xds,
+        ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
+        ...(networks.length === 0 ? {} : { trustedNetworks: networks }),
+        id: options.id ?? pilotId(options.xds),
+        version: packageVersion(),
+        clock: io.clock,
+        log,
+      });
+      session.say(`pilot ${pilot.id}: API http://${pilot.httpAddress}, xDS ${pilot.xdsAddress}, ${store.description}`);
+      if (!io.signal.aborted) await once(io.signal, 'abort');
+      await pilot.close();
+    } finally {
+      await store.close();
+    }
+  },
+});

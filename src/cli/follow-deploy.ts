@@ -1,0 +1,44 @@
+import type { PlanStep } from '../model/api.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import type { Api } from './api-client.js';
+import { deployProgress, type NodeProgress } from './deploy-state.js';
+import type { Style } from './output/color.js';
+import { createProgress } from './output/progress.js';
+import type { Session } from './session.js';
+
+const POLL_INTERVAL_MS = 500;
+const DEFAULT_WAIT_MS = 120_000;
+const MAX_PENDING_SHOWN = 3;
+
+/** Shows a line per node until every new instance is healthy and every old one gone; MESH2013 when that takes too long. */
+export async function followDeploy(session: Session, api: Api, steps: readonly PlanStep[]): Promise<void> {
+  const { io, settings, errorStyle } = session;
+  const deadlineMs = io.clock.monotonic() + (settings.givenTimeoutMs ?? DEFAULT_WAIT_MS);
+  const progress = createProgress({ write: (text) => settings.quiet || io.stderr.write(text) }, io.isTTY.stderr);
+  for (;;) {
+    const [instances, nodes] = await Promise.all([api.instances({ namespace: 'all' }), api.nodes()]);
+    const states = deployProgress(steps, instances.items, nodes.items);
+    progress.show(states.map((state) => progressLine(state, errorStyle)));
+    if (states.every(({ pending }) => pending.length === 0)) return;
+    if (io.clock.monotonic() >= deadlineMs) throw notReached(states);
+    await io.clock.sleep(POLL_INTERVAL_MS, io.signal);
+  }
+}
+
+function progressLine(state: NodeProgress, style: Style): string {
+  const { node, done, wanted, pending, agent } = state;
+  const ok = pending.length === 0;
+  const mark = ok ? style.tone('good', style.symbol.ok) : style.unicode ? '…' : '..';
+  const awaited = pending.slice(0, MAX_PENDING_SHOWN).join(', ');
+  const more = pending.length > MAX_PENDING_SHOWN ? ` and ${pending.length - MAX_PENDING_SHOWN} more` : '';
+  const noAgent = ok || agent === 'ready' ? '' : style.tone('bad', '   no agent answers there (mesh agent --node …)');
+  return `${mark} ${node}   ${done}/${wanted}${ok ? '' : `   ${awaited}${more}`}${noAgent}`;
+}
+
+function notReached(states: readonly NodeProgress[]): MeshError {
+  const waiting = states.filter(({ pending }) => pending.length > 0);
+  const what = waiting.map(({ node, pending }) => `${node}: ${pending.join(', ')}`).join('; ');
+  return new MeshError('MESH2013', `not reached in time by ${what}`, {
+    hint: 'the agents keep trying; see `mesh ps -o wide` and `mesh logs SERVICE`',
+  });
+}

@@ -1,0 +1,45 @@
+/** What the gray commands have in common: whom they mean, and how they report what they did. */
+import type { GrayResponse } from '../model/api.js';
+import { DEFAULT_NAMESPACE } from '../model/names.js';
+import type { OptionSpec, OutputFormat, SharedFlag } from './command.js';
+import { writeAnswer } from './output/answer.js';
+import { formatGrayLine, nextCommands } from './output/gray-status.js';
+import type { Session } from './session.js';
+import { waitForProxies } from './wait-for-proxies.js';
+
+export interface GrayOptions {
+  readonly message?: string;
+  readonly wait?: boolean;
+}
+
+export const serviceArgument = { syntax: '<service>', description: 'the service', completes: 'services' } as const;
+
+export const grayOptions: readonly OptionSpec[] = [
+  { flags: '-m, --message <why>', description: 'the reason, kept in the history' },
+  { flags: '--wait', description: 'until every proxy has acknowledged it (at most --timeout)' },
+];
+
+export const grayFlags: { takes: readonly SharedFlag[]; output: readonly OutputFormat[]; connects: 'api' } = {
+  takes: ['namespace'],
+  output: ['table', 'json', 'yaml', 'name'],
+  connects: 'api',
+};
+
+/** Shows what changed, waits if asked, and says what can be typed next. */
+export async function concludeGray(session: Session, response: GrayResponse, wait: boolean | undefined): Promise<void> {
+  const { status, advice } = response;
+  if (wait === true) await waitForProxies(session, await session.api(), response.storeRevision);
+  await writeAnswer(session, {
+    value: { apiVersion: 'mesh/v1', kind: 'GrayResult', ...response },
+    names: [`${status.namespace}/${status.service}`],
+    text: `${formatGrayLine(status, session.style)}\n`,
+  });
+  for (const line of advice) session.say(line);
+  const next = nextCommands(status).map((command) => `\n  ${command}`);
+  session.say(`Revision ${response.revision}. Next:${next.join('')}`);
+}
+
+/** ` -n shop` where it is needed to type the command again. */
+export function namespaceFlag(namespace: string): string {
+  return namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`;
+}

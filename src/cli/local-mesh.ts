@@ -1,0 +1,95 @@
+/** The assembly of `mesh up`: store, pilot and the agents of this machine in one process. */
+import { startAgent } from '../agent/agent.js';
+import { createLogger, type LogLevel } from '../runtime/logger.js';
+import type { Pilot } from '../pilot/options.js';
+import { startPilot } from '../pilot/pilot.js';
+import type { Store } from '../store/store.js';
+import { type Api, createApi } from './api-client.js';
+import { pilotId } from './host-name.js';
+import { httpTransport } from './http-transport.js';
+import { followLocalNodes, type LocalAgents } from './local-agents.js';
+import { openMeshStore } from './mesh-store.js';
+import type { Session } from './session.js';
+import { packageVersion } from './version.js';
+
+export interface LocalMeshOptions {
+  readonly dataDir: string;
+  readonly listen: string;
+  readonly xds: string;
+  /** Instead of the embedded store. */
+  readonly etcd: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+export interface LocalMesh {
+  readonly store: Store;
+  readonly pilot: Pilot;
+  readonly api: Api;
+  readonly server: string;
+  /** Begins to follow the nodes of this machine. */
+  runAgents(onChange: (nodes: readonly string[]) => void): Promise<LocalAgents>;
+  close(): Promise<void>;
+}
+
+export async function startLocalMesh(session: Session, options: LocalMeshOptions): Promise<LocalMesh> {
+  const { io, settings } = session;
+  const { clock } = io;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
+  };
+  try {
+    const url = options.etcd ?? `embedded:${options.dataDir}`;
+    const log = createLogger('store', options.logLevel);
+    const store = await openMeshStore({ url, settings, cwd: io.cwd, clock, log });
+    closers.push(() => store.close());
+    const pilot = await startPilot({
+      store,
+      http: options.listen,
+      xds: options.xds,
+      id: pilotId(options.xds),
+      version: packageVersion(),
+      clock,
+      log: createLogger('pilot', options.logLevel),
+    });
+    closers.push(() => pilot.close());
+    await pilot.whenReady;
+    const server = `http://${pilot.httpAddress}`;
+    const api = createApi(httpTransport(server, io.fetch), { timeoutMs: settings.timeoutMs, signal: io.signal });
+    const agentLog = createLogger('agent', options.logLevel);
+    return {
+      store,
+      pilot,
+      api,
+      server,
+      close,
+      async runAgents(onChange) {
+        const agents = await followLocalNodes({
+          store,
+          clock,
+          log: agentLog,
+          onChange,
+          start: (node, signal) =>
+            startAgent(
+              {
+                node,
+                store,
+                dataDir: options.dataDir,
+                dockerHost: io.env['DOCKER_HOST'],
+                env: io.env,
+                version: packageVersion(),
+                clock,
+                log: agentLog,
+              },
+              signal,
+            ),
+        });
+        closers.push(() => agents.close());
+        return agents;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,130 @@
+import type { UpOptions } from './commands/up.js';
+import { withSource } from './failure.js';
+import { readSources, sourceText } from './input.js';
+import { hostName } from './host-name.js';
+import { type LocalMesh, startLocalMesh } from './local-mesh.js';
+import { countChanges, hasChanges } from './output/changes.js';
+import { planSummary } from './output/plan-steps.js';
+import { startTimeOf } from './process-identity.js';
+import type { Session } from './session.js';
+import { readUpState, type UpState, writeUpState } from './up-state.js';
+
+/** Starts everything, says what it did, and leaves it running. */
+export async function upForeground(session: Session, options: UpOptions, dataDir: string): Promise<LocalMesh> {
+  // Read before anything is started: a file that is not there should not leave half a mesh behind.
+  const files =
+    options.file && (await readSources(options.file, { recursive: options.recursive ?? false }, session.io));
+  const { listen, xds, etcd, logLevel } = options;
+  const mesh = await startLocalMesh(session, { dataDir, listen, xds, etcd, logLevel });
+  try {
+    const record = await openRecord(mesh, dataDir, session, (await readUpState(dataDir))?.nodes ?? []);
+    await record.done(`store    ${mesh.store.description}`);
+    await record.done(`pilot    API ${mesh.server}, xDS ${mesh.pilot.xdsAddress}`);
+    if (files !== undefined) await applyFiles(session, mesh, files, record.done);
+    await ensureNode(session, mesh, record.done);
+    const agents = await mesh.runAgents((nodes) => void record.nodes(nodes));
+    await record.done(`agents   ${agents.nodes().join(', ') || 'none: no Node has an address of this machine'}`);
+    if (files !== undefined) await deployAll(session, mesh, record.done);
+    await record.ready();
+    session.say(nextSteps(mesh.server, files !== undefined));
+    return mesh;
+  } catch (error) {
+    await mesh.close();
+    throw error;
+  }
+}
+
+interface Record {
+  done(line: string): Promise<void>;
+  nodes(nodes: readonly string[]): Promise<void>;
+  ready(): Promise<void>;
+}
+
+/** Keeps the state file current. Writes follow each other: they come from agents at any time. */
+async function openRecord(
+  mesh: LocalMesh,
+  dataDir: string,
+  session: Session,
+  earlierNodes: readonly string[],
+): Promise<Record> {
+  let state: UpState = {
+    pid: process.pid,
+    startTime: (await startTimeOf(process.pid)) ?? '',
+    http: mesh.pilot.httpAddress,
+    xds: mesh.pilot.xdsAddress,
+    store: mesh.store.description,
+    storeUrl: `etcd://${mesh.store.addresses.join(',')}`,
+    nodes: [...earlierNodes],
+    ready: false,
+    done: [],
+  };
+  let last: Promise<void> = Promise.resolve();
+  const write = (change: Partial<UpState>): Promise<void> => {
+    state = { ...state, ...change };
+    const snapshot = state;
+    last = last.then(() => writeUpState(dataDir, snapshot));
+    return last;
+  };
+  const { errorStyle } = session;
+  return {
+    done: (line) => {
+      session.say(`${errorStyle.tone('good', errorStyle.symbol.ok)} ${line}`);
+      return write({ done: [...state.done, line] });
+    },
+    nodes: (nodes) => write({ nodes: [...new Set([...state.nodes, ...nodes])].toSorted() }),
+    ready: () => write({ ready: true }),
+  };
+}
+
+async function applyFiles(
+  session: Session,
+  mesh: LocalMesh,
+  files: Awaited<ReturnType<typeof readSources>>,
+  done: Record['done'],
+): Promise<void> {
+  const response = await withSource(mesh.api.apply({ ...session.author('mesh up'), files }), sourceText(files), {
+    outcome: 'nothing applied',
+    next: '',
+  });
+  const what = hasChanges(response) ? countChanges(response.changes) : 'nothing to change';
+  await done(`apply    revision ${response.revision}: ${what}`);
+}
+
+/** A mesh without a node could run nothing. */
+async function ensureNode(session: Session, mesh: LocalMesh, done: Record['done']): Promise<void> {
+  const nodes = await mesh.api.definitions({ kind: 'Node' });
+  if (nodes.items.length > 0) return;
+  const name = hostName();
+  const clusters = await mesh.api.definitions({ kind: 'Cluster', names: ['local'] }).then(
+    ({ items }) => items,
+    () => [],
+  );
+  const documents = [
+    ...(clusters.length > 0 ? [] : [{ apiVersion: 'mesh/v1', kind: 'Cluster', metadata: { name: 'local' }, spec: {} }]),
+    {
+      apiVersion: 'mesh/v1',
+      kind: 'Node',
+      metadata: { name },
+      spec: { address: '127.0.0.1', cluster: 'local', ports: '20000-20999' },
+    },
+  ];
+  const text = documents.map((document) => JSON.stringify(document)).join('\n---\n');
+  await mesh.api.apply({ ...session.author('mesh up: no node was defined'), files: [{ name: 'mesh-up.yaml', text }] });
+  await done(`node     ${name} at 127.0.0.1, in Cluster local (defined, because there was none)`);
+}
+
+async function deployAll(session: Session, mesh: LocalMesh, done: Record['done']): Promise<void> {
+  const { steps, revision } = await mesh.api.deploy({ ...session.author('mesh up') });
+  await done(`deploy   revision ${revision}. ${planSummary(steps)}`);
+}
+
+export function nextSteps(server: string, deployed: boolean): string {
+  const target = server === 'http://127.0.0.1:7070' ? '' : `  export MESH_SERVER=${server}\n`;
+  const commands = deployed
+    ? [
+        '  mesh ps -w                       watch the instances come up',
+        '  mesh status                      one screen',
+      ]
+    : ['  mesh apply -f world.yaml         say what there is', '  mesh deploy                      run it'];
+  return `Ready. Next:\n${target}${commands.join('\n')}\nStop with: mesh down`;
+}
