@@ -115,6 +115,18 @@ export const errorCodes = {
     cause: 'The request came in plain text from an address outside of the trusted networks.',
     cure: 'Start the pilot with --trusted-network CIDR that covers the caller.',
   },
+  MESH2030: {
+    title: 'not confirmed',
+    exit: 1,
+    cause: 'The question before a destructive step was not answered with yes.',
+    cure: 'Answer y, or give -y.',
+  },
+  MESH2031: {
+    title: 'mesh did not start',
+    exit: 1,
+    cause: 'The process that was started in the background ended, or was not ready in time.',
+    cure: 'Read its log; the message names the file.',
+  },
 } as const satisfies Record<string, ErrorCodeInfo>;
 
 export type ErrorCode = keyof typeof errorCodes;
