@@ -1,20 +1,20 @@
 /**
  * One stream's subscriptions together: what may be sent now, so that a proxy never refers to what it does not have.
- * Additions go in the order of `resourceTypes`, each type after the earlier ones were acknowledged and after what their
- * resources need was delivered; removals only when nothing is left to add. Pure: time is a parameter.
+ * Additions go in the order of `resourceTypes`, and listeners and routes only after clusters and endpoints were
+ * acknowledged and what these need was delivered; removals only when nothing is left to add. Pure: time is a parameter.
  */
 import type { EncodedResource, View } from './resource-cache.js';
 import { type ResourceShort, type ResourceType, removalOrder, resourceType, resourceTypes } from './resource-types.js';
 import { type Response, takeAdditions, takeRemovals } from './response.js';
 import { type Request, subscribeDelta, subscribeSotw } from './subscribe.js';
 import {
+  answer,
   createSubscription,
   hasAdditions,
   hasRemovals,
   isSettled,
   isWanted,
   refusalOf,
-  resend,
   type StreamKind,
   type Subscription,
   takeView,
@@ -29,13 +29,15 @@ export interface StreamState {
   readonly subscriptions: Map<ResourceShort, Subscription>;
   /** Names that an acknowledged resource needs and the proxy has not asked for yet, with the time when we stop waiting. */
   readonly awaited: Map<ResourceShort, Map<string, number>>;
+  /** Endpoint names of clusters that this stream brought, to be sent as soon as the proxy asks, also when it has them from before. */
+  readonly owed: Set<string>;
   view: View;
   nonces: number;
   ackedRevision: bigint;
 }
 
 export function createStreamState(kind: StreamKind, view: View): StreamState {
-  return { kind, subscriptions: new Map(), awaited: new Map(), view, nonces: 0, ackedRevision: -1n };
+  return { kind, subscriptions: new Map(), awaited: new Map(), owed: new Set(), view, nonces: 0, ackedRevision: -1n };
 }
 
 export function updateView(stream: StreamState, view: View): void {
@@ -48,10 +50,12 @@ export function receive(stream: StreamState, type: ResourceType, request: Reques
   const subscription = subscriptionOf(stream, type);
   const isFirst = !subscription.isStarted;
   const verdict = judge(subscription, request.nonce, request.error);
-  if (verdict?.kind === 'acked') followNeeds(stream, type, verdict.answered.sent, nowMs);
+  if (verdict?.kind === 'acked') awaitNeeds(stream, type, verdict.answered.sent, nowMs);
   if (request.kind === 'delta') subscribeDelta(subscription, request);
   else if (request.nonce === '' || request.nonce === subscription.lastNonce) subscribeSotw(subscription, request);
-  if (isFirst) awaitNeeds(stream, subscription, nowMs);
+  if (type.short === 'EDS') payEndpoints(stream, subscription);
+  // A reconnected proxy will ask at once for what its resources need, though nothing of theirs is sent again.
+  if (isFirst && type.needs) awaitNeeds(stream, type, upToDate(subscription), nowMs);
   const awaited = stream.awaited.get(type.short);
   for (const name of awaited?.keys() ?? []) if (isWanted(subscription, name)) awaited?.delete(name);
   return verdict;
@@ -67,29 +71,36 @@ function subscriptionOf(stream: StreamState, type: ResourceType): Subscription {
   return subscription;
 }
 
+function upToDate(subscription: Subscription): EncodedResource[] {
+  return [...subscription.map.values()].filter(({ name }) => {
+    return isWanted(subscription, name) && !subscription.pending.has(name);
+  });
+}
+
+function awaitNeeds(stream: StreamState, type: ResourceType, has: readonly EncodedResource[], nowMs: number): void {
+  if (!type.needs) return;
+  const needed = resourceType(type.needs);
+  const asked = stream.subscriptions.get(needed.short);
+  for (const name of has.flatMap((resource) => resource.needs)) {
+    if (!asked || !isWanted(asked, name)) awaitName(stream, needed, name, nowMs);
+  }
+}
+
 /**
  * A changed cluster warms up until its endpoints come, also when they are the same as before and the proxy, being
  * subscribed already, does not ask again (xDS protocol, "Resource warming"). A listener finds routes that it knows.
  */
-function followNeeds(stream: StreamState, type: ResourceType, sent: readonly EncodedResource[], nowMs: number): void {
-  if (!type.needs) return;
-  const needed = resourceType(type.needs);
-  const subscription = stream.subscriptions.get(needed.short);
-  for (const name of sent.flatMap((resource) => resource.needs)) {
-    if (!subscription || !isWanted(subscription, name)) awaitName(stream, needed, name, nowMs);
-    else if (type.short === 'CDS') resend(subscription, name);
-  }
+function oweEndpoints(stream: StreamState, clusters: readonly EncodedResource[]): void {
+  for (const name of clusters.flatMap((cluster) => cluster.needs)) stream.owed.add(name);
+  const endpoints = stream.subscriptions.get('EDS');
+  if (endpoints) payEndpoints(stream, endpoints);
 }
 
-/** A reconnected proxy will ask at once for what its resources need, though nothing of theirs is sent again. */
-function awaitNeeds(stream: StreamState, subscription: Subscription, nowMs: number): void {
-  const { type, map, pending } = subscription;
-  if (!type.needs) return;
-  const needed = resourceType(type.needs);
-  const asked = stream.subscriptions.get(needed.short);
-  for (const resource of map.values()) {
-    if (pending.has(resource.name) || !isWanted(subscription, resource.name)) continue;
-    for (const name of resource.needs) if (!asked || !isWanted(asked, name)) awaitName(stream, needed, name, nowMs);
+function payEndpoints(stream: StreamState, endpoints: Subscription): void {
+  for (const name of stream.owed) {
+    if (!isWanted(endpoints, name)) continue;
+    stream.owed.delete(name);
+    answer(endpoints, name);
   }
 }
 
@@ -117,15 +128,18 @@ export function nextStep(stream: StreamState, nowMs: number): Step {
 
 function additions(stream: StreamState): { responses: Response[]; isBlocked: boolean } {
   const responses: Response[] = [];
-  let isBlocked = false;
-  for (const type of resourceTypes) {
-    const subscription = stream.subscriptions.get(type.short);
-    if (subscription && !subscription.outstanding && hasAdditions(subscription) && !(type.isOrdered && isBlocked)) {
-      responses.push(takeAdditions(subscription, nextNonce(stream)));
+  const busy = new Set<ResourceShort>();
+  for (const { short, waitsFor, isOrdered } of resourceTypes) {
+    const subscription = stream.subscriptions.get(short);
+    const mayGo = !waitsFor.some((earlier) => busy.has(earlier));
+    if (subscription && !subscription.outstanding && hasAdditions(subscription) && mayGo) {
+      const response = takeAdditions(subscription, nextNonce(stream));
+      responses.push(response);
+      if (short === 'CDS') oweEndpoints(stream, response.sent);
     }
-    if (type.isOrdered && (isBusy(subscription) || isAwaiting(stream, type))) isBlocked = true;
+    if (isOrdered && (isBusy(subscription) || isAwaiting(stream, short))) busy.add(short);
   }
-  return { responses, isBlocked };
+  return { responses, isBlocked: busy.size > 0 };
 }
 
 function isBusy(subscription: Subscription | undefined): boolean {
@@ -133,8 +147,8 @@ function isBusy(subscription: Subscription | undefined): boolean {
   return hasAdditions(subscription) || (subscription.outstanding !== undefined && !subscription.outstanding.isRemoval);
 }
 
-function isAwaiting(stream: StreamState, type: ResourceType): boolean {
-  return (stream.awaited.get(type.short)?.size ?? 0) > 0;
+function isAwaiting(stream: StreamState, short: ResourceShort): boolean {
+  return (stream.awaited.get(short)?.size ?? 0) > 0;
 }
 
 /**

@@ -16,7 +16,9 @@ export interface ResourceType {
   readonly wildcard: boolean;
   /** In state-of-the-world, what is absent from a response is gone. For the others absence means nothing. */
   readonly isFullState: boolean;
-  /** Do later types wait for this one, and it for earlier ones? Runtime and secrets stand by themselves and go at once. */
+  /** Types whose additions must be acknowledged before additions of this one are sent. */
+  readonly waitsFor: readonly ResourceShort[];
+  /** Is it part of the routing, so that removals of anything wait for its additions? Runtime and secrets stand by themselves. */
   readonly isOrdered: boolean;
   /** The JSON field that names the resource. */
   readonly nameField: 'name' | 'clusterName';
@@ -28,7 +30,7 @@ const row = (
   short: ResourceShort,
   message: string,
   sendOrder: number,
-  rest: Partial<Pick<ResourceType, 'wildcard' | 'isFullState' | 'isOrdered' | 'nameField' | 'needs'>> = {},
+  rest: Partial<Pick<ResourceType, 'wildcard' | 'isFullState' | 'waitsFor' | 'isOrdered' | 'nameField' | 'needs'>> = {},
 ): ResourceType => ({
   short,
   typeUrl: `type.googleapis.com/${message}`,
@@ -36,19 +38,29 @@ const row = (
   sendOrder,
   wildcard: false,
   isFullState: false,
+  waitsFor: [],
   isOrdered: true,
   nameField: 'name',
   ...rest,
 });
 
-/** Sorted by `sendOrder`. Envoy asks for RTDS before anything else and waits up to 15 s for it. */
+/**
+ * Sorted by `sendOrder`. Envoy asks for RTDS before anything else and waits up to 15 s for it. EDS follows CDS without
+ * waiting: once running, Envoy acknowledges a cluster only when it is warm, that is after its endpoints have come
+ * (ClusterManagerImpl pauses CDS meanwhile). So for LDS and RDS a CDS that is acknowledged is a CDS that serves.
+ */
 export const resourceTypes: readonly ResourceType[] = [
   row('RTDS', 'envoy.service.runtime.v3.Runtime', 0, { isOrdered: false }),
   row('CDS', 'envoy.config.cluster.v3.Cluster', 1, { wildcard: true, isFullState: true, needs: 'EDS' }),
   row('SDS', 'envoy.extensions.transport_sockets.tls.v3.Secret', 2, { isOrdered: false }),
   row('EDS', 'envoy.config.endpoint.v3.ClusterLoadAssignment', 3, { nameField: 'clusterName' }),
-  row('LDS', 'envoy.config.listener.v3.Listener', 4, { wildcard: true, isFullState: true, needs: 'RDS' }),
-  row('RDS', 'envoy.config.route.v3.RouteConfiguration', 5),
+  row('LDS', 'envoy.config.listener.v3.Listener', 4, {
+    wildcard: true,
+    isFullState: true,
+    waitsFor: ['CDS', 'EDS'],
+    needs: 'RDS',
+  }),
+  row('RDS', 'envoy.config.route.v3.RouteConfiguration', 5, { waitsFor: ['CDS', 'EDS'] }),
   row('ECDS', 'envoy.config.core.v3.TypedExtensionConfig', 6, { isOrdered: false }),
 ];
 

@@ -9,6 +9,8 @@ export interface Response {
   readonly version: string;
   readonly resources: readonly EncodedResource[];
   readonly removed: readonly string[];
+  /** The new ones among `resources`: a full state also repeats what the proxy has. */
+  readonly sent: readonly EncodedResource[];
 }
 
 /** Additions and changes. Call only when `hasAdditions` and nothing is outstanding. */
@@ -76,5 +78,6 @@ function issue(subscription: Subscription, nonce: string, { resources, removed, 
     version: sendsFullState(subscription) ? sumOf(resources) : version,
     resources,
     removed,
+    sent,
   };
 }

@@ -131,9 +131,13 @@ export function takeView(subscription: Subscription, view: View): void {
 export function consider(subscription: Subscription, name: string): void {
   const should = subscription.map.get(name)?.digest ?? NOTHING;
   const has = sentDigest(subscription, name);
+  const isAnswerOwed = subscription.pending.has(name) || subscription.absent.has(name);
   forget(subscription, name, should);
-  if (should === has || !isWanted(subscription, name)) return;
-  if (should !== NOTHING) subscription.pending.add(name);
+  if (!isWanted(subscription, name)) return;
+  if (should === has) {
+    // Asked for, and gone again before it could be sent: the proxy still waits to hear of it.
+    if (isAnswerOwed && should === NOTHING) noteAbsent(subscription, name);
+  } else if (should !== NOTHING) subscription.pending.add(name);
   else if (subscription.kind === 'delta' || subscription.type.isFullState) subscription.removals.add(name);
   // State-of-the-world cannot say that a route or an endpoint list is gone: the proxy stops asking for it by itself.
   else subscription.deviations.set(name, NOTHING);
@@ -156,7 +160,11 @@ export function resend(subscription: Subscription, name: string): void {
 /** The same for a name that the proxy has just asked for, so it must also be told when it does not exist. */
 export function answer(subscription: Subscription, name: string): void {
   resend(subscription, name);
-  if (subscription.kind === 'delta' && !subscription.map.has(name)) subscription.absent.add(name);
+  if (!subscription.map.has(name)) noteAbsent(subscription, name);
+}
+
+function noteAbsent(subscription: Subscription, name: string): void {
+  if (subscription.kind === 'delta' && subscription.names.has(name)) subscription.absent.add(name);
 }
 
 /** Drops what was planned for a name that the proxy no longer wants. */

@@ -12,6 +12,8 @@ const needing = { CDS: 'EDS', LDS: 'RDS' } as const;
 
 export interface ModelProxyOptions {
   readonly kind: StreamKind;
+  /** Envoy's way: after its start it acknowledges clusters only when all of them are warm. */
+  readonly acknowledgesWarm: boolean;
   /** What it would refuse. */
   isBad(resource: EncodedResource): boolean;
   /** Clusters that a route configuration sends to; without it, where traffic goes is not checked. */
@@ -29,7 +31,9 @@ export class ModelProxy {
   readonly #versions = new Map<ResourceShort, string>();
   /** Messages on their way to the server. */
   readonly outbox: Request[] = [];
-  received = 0;
+  timeouts = 0;
+  #isReady = false;
+  #held: string | undefined;
 
   constructor(options: ModelProxyOptions) {
     this.#options = options;
@@ -37,9 +41,8 @@ export class ModelProxy {
 
   /** Opens a stream; what it has from an earlier one is told in the first messages. */
   connect(): void {
-    // A cluster that was cut off while it warmed up goes on with the endpoints it knows, after its initial fetch timeout.
-    for (const name of this.warming) if (this.resources('EDS').has(name)) this.#warm(name);
     this.outbox.length = 0;
+    this.#held = undefined;
     this.#asked.clear();
     this.#nonces.clear();
     for (const short of ['CDS', 'LDS'] as const) this.#ask(short, [], []);
@@ -55,14 +58,32 @@ export class ModelProxy {
 
   take({ subscription: { type }, nonce, version, resources, removed }: Response): void {
     const { short } = type;
-    this.received += resources.length;
     const isRefused = resources.some((resource) => this.#options.isBad(resource));
     this.#nonces.set(short, nonce);
     if (!isRefused) this.#apply(short, resources, removed);
     this.#check();
     if (!isRefused) this.#versions.set(short, version);
-    this.#answer(short, nonce, isRefused ? `bad ${short}` : undefined);
+    const isHeld = this.#options.acknowledgesWarm && this.#isReady && short === 'CDS' && this.warming.size > 0;
+    if (isHeld) this.#held = nonce;
+    else this.#answer(short, nonce, isRefused ? `bad ${short}` : undefined);
     if (short === 'CDS' || short === 'LDS') this.#askForNeeds(short);
+    if (this.warming.size === 0) this.#release();
+  }
+
+  /** Envoy's initial fetch timeout, 15 s: a cluster stops waiting, and uses the endpoints that it knows from before. */
+  giveUpWarming(): boolean {
+    if (this.warming.size === 0) return false;
+    for (const name of this.warming) if (this.resources('EDS').has(name)) this.serving.add(name);
+    this.warming.clear();
+    this.#release();
+    this.timeouts += 1;
+    return true;
+  }
+
+  #release(): void {
+    this.#isReady ||= this.serving.size > 0;
+    if (this.#held !== undefined) this.#answer('CDS', this.#held, undefined);
+    this.#held = undefined;
   }
 
   #apply(short: ResourceShort, resources: readonly EncodedResource[], removed: readonly string[]): void {
@@ -77,6 +98,7 @@ export class ModelProxy {
     }
     for (const name of gone) {
       has.delete(name);
+      if (short === 'EDS') this.warming.delete(name); // it serves without endpoints
       if (short !== 'CDS') continue;
       this.warming.delete(name);
       this.serving.delete(name);
@@ -84,7 +106,8 @@ export class ModelProxy {
   }
 
   #warm(cluster: string): void {
-    if (this.warming.delete(cluster)) this.serving.add(cluster);
+    this.warming.delete(cluster);
+    if (this.resources('CDS').has(cluster)) this.serving.add(cluster);
   }
 
   #check(): void {

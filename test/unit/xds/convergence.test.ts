@@ -84,11 +84,11 @@ class Pair {
   #down: Response[] = [];
   #nowMs = 0;
 
-  constructor(kind: StreamKind, view: View, isBad?: (resource: EncodedResource) => boolean) {
+  constructor(kind: StreamKind, view: View, acknowledgesWarm: boolean, isBad?: (resource: EncodedResource) => boolean) {
     this.#kind = kind;
     // Endpoints that are refused leave their cluster cold, so then traffic may be lost.
     const clustersOf = isBad ? undefined : (sent: EncodedResource) => targets.get(sent.digest) ?? [];
-    this.proxy = new ModelProxy({ kind, isBad: isBad ?? (() => false), clustersOf });
+    this.proxy = new ModelProxy({ kind, acknowledgesWarm, isBad: isBad ?? (() => false), clustersOf });
     this.#stream = createStreamState(kind, view);
     this.proxy.connect();
   }
@@ -129,8 +129,8 @@ class Pair {
     for (let rounds = 0; rounds < 500; rounds++) {
       if (this.up() || this.down()) continue;
       const { wakeAtMs } = nextStep(this.#stream, this.#nowMs);
-      if (wakeAtMs === undefined) return;
-      this.#nowMs = wakeAtMs;
+      if (wakeAtMs === undefined && !this.proxy.giveUpWarming()) return;
+      this.#nowMs = wakeAtMs ?? this.#nowMs;
       this.#step();
     }
     throw new Error('never comes to rest');
@@ -148,7 +148,7 @@ function play(
   commands: readonly Command[],
   isBad?: (r: EncodedResource) => boolean,
 ): Pair {
-  const pair = new Pair(kind, worldView(first, 0), isBad);
+  const pair = new Pair(kind, worldView(first, 0), commands.length % 3 !== 0, isBad);
   if (commands.length % 2 === 0) pair.settle(); // half of the proxies are still connecting when the first change comes
   for (const [index, next] of commands.entries()) {
     if (next.do === 'view') pair.view(worldView(next.world, index + 1));
@@ -177,10 +177,12 @@ describe.each(['delta', 'sotw'] as const)('over %s', (kind) => {
           const short = typeOfUrl(typeUrl)?.short ?? 'CDS';
           expect(digests(proxy.resources(short).values()), short).toEqual(digests(resources.values()));
         }
-        expect([...proxy.warming]).toEqual([]);
+        // Only where nothing can be said about endpoints that are gone, or where a stream broke off, a cluster waits in vain.
+        const isCut = kind === 'sotw' || drawn.some((command) => command.do === 'reconnect');
+        if (!isCut) expect(proxy.timeouts).toBe(0);
         expect(stream.ackedRevision).toBe(stream.view.storeRevision);
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 
@@ -196,7 +198,7 @@ describe.each(['delta', 'sotw'] as const)('over %s', (kind) => {
         }
         expect(stream.ackedRevision === stream.view.storeRevision).toBe(![...eds.values()].some(isBad));
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 });

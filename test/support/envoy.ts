@@ -1,0 +1,118 @@
+/** A real Envoy for tests, with its admin on a free loopback port and its log in a temporary file. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { until } from './until.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const STOP_WAIT_MS = 5_000;
+
+/** The binary that `scripts/setup` put in place, or the one that LIGHTMESH_ENVOY or the PATH names. */
+export function findEnvoy(): string | undefined {
+  const candidates = [process.env['LIGHTMESH_ENVOY'], path.join(ROOT, '.cache/envoy/envoy'), onPath()];
+  return candidates.find((candidate) => candidate && existsSync(candidate));
+}
+
+function onPath(): string | undefined {
+  try {
+    return execFileSync('which', ['envoy'], { encoding: 'utf8' }).trim();
+  } catch {
+    return undefined; // not installed
+  }
+}
+
+/** For `describe.skipIf(isEnvoyMissing())`: skips loudly, except where nothing may be skipped. */
+export function isEnvoyMissing(): boolean {
+  if (findEnvoy()) return false;
+  const message = 'no Envoy binary: run scripts/setup, or name one in LIGHTMESH_ENVOY';
+  if (process.env['CI'] === 'true') throw new Error(message);
+  console.warn(`SKIPPED, ${message}`);
+  return true;
+}
+
+export interface Envoy {
+  readonly pid: number;
+  readonly adminPort: number;
+  readonly logFile: string;
+  /** Body of an admin page; throws on any status but 200. */
+  adminGet(path: string): Promise<string>;
+  /** The sum of all counters or gauges whose whole name matches. */
+  stat(name: RegExp): Promise<number>;
+  /** SIGKILL, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM, then SIGKILL; removes its files. */
+  stop(): Promise<void>;
+}
+
+export interface EnvoyOptions {
+  /** In JSON; an `admin` is added when there is none. */
+  readonly bootstrap: object;
+  /** Where its files go; default a new temporary directory. */
+  readonly baseDir?: string;
+}
+
+export async function startEnvoy({ bootstrap, baseDir }: EnvoyOptions): Promise<Envoy> {
+  const binary = findEnvoy();
+  if (!binary) throw new Error('no Envoy binary');
+  const directory = mkdtempSync(path.join(baseDir ?? tmpdir(), 'envoy-'));
+  const adminPort = await freePort();
+  const admin = { address: { socketAddress: { address: '127.0.0.1', portValue: adminPort } } };
+  const configFile = path.join(directory, 'envoy.json');
+  const logFile = path.join(directory, 'envoy.log');
+  writeFileSync(configFile, JSON.stringify({ admin, ...bootstrap }));
+  const child = spawn(binary, ['-c', configFile, '--disable-hot-restart', '--concurrency', '1', '-l', 'info'], {
+    stdio: ['ignore', openSync(logFile, 'a'), openSync(logFile, 'a')],
+  });
+  const envoy = envoyOf(child, adminPort, logFile);
+  await until(`Envoy's admin on port ${adminPort}`, async () => {
+    if (child.exitCode !== null) return true;
+    return (await envoy.adminGet('/server_info')) !== '';
+  });
+  if (child.exitCode !== null) throw new Error(`Envoy did not start:\n${readFileSync(logFile, 'utf8').slice(-4000)}`);
+  return envoy;
+}
+
+function envoyOf(child: ChildProcess, adminPort: number, logFile: string): Envoy {
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const adminGet = async (page: string): Promise<string> => {
+    const response = await fetch(`http://127.0.0.1:${adminPort}${page}`);
+    const body = await response.text();
+    if (!response.ok) throw new Error(`${page}: ${response.status} ${body}`);
+    return body;
+  };
+  return {
+    pid: child.pid ?? 0,
+    adminPort,
+    logFile,
+    adminGet,
+    async stat(name) {
+      const lines = (await adminGet('/stats')).split('\n').map((line) => line.split(': '));
+      return lines.reduce((sum, [stat, value]) => (stat && name.test(stat) ? sum + Number(value) : sum), 0);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WAIT_MS);
+      await exited;
+      clearTimeout(timer);
+      rmSync(path.dirname(logFile), { recursive: true, force: true });
+    },
+  };
+}
+
+/** A port that was free a moment ago: for what cannot be asked to choose its own, like a listener in a bootstrap. */
+export function freePort(host = '127.0.0.1'): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, host, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
