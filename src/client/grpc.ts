@@ -79,8 +79,10 @@ class EtcdResolver implements experimental.Resolver {
 
   #follow(naming: Naming): void {
     const tell = (addresses: readonly string[]): void => {
-      const note = `${addresses.length} addresses at etcd:///${this.#path}`;
-      this.#listener(experimental.statusOrFromValue(addresses.map(endpoint)), {}, null, note);
+      // As an empty list, round_robin would let calls wait for ever. As a failure it fails them while there was never
+      // an instance, and otherwise goes on with those it had: all of them gone at once is rather trouble of the registry.
+      if (addresses.length === 0) this.#fail('no instance is registered');
+      else this.#listener(experimental.statusOrFromValue(addresses.map(endpoint)), {}, null, '');
     };
     naming.onChange(tell);
     tell(naming.addresses());

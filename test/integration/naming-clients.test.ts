@@ -1,0 +1,157 @@
+/**
+ * Mode 3, an upstream without a proxy: what callers see that resolve names in etcd themselves. The demo application does
+ * it with lightmesh/client, a program in Go with the stock resolver of etcd's own client; both are held to the same.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
+import { encodeNamingValue, namingKey } from '../../src/store/naming.js';
+import { openStore } from '../../src/store/open-store.js';
+import type { Store } from '../../src/store/store.js';
+import { type Etcd, startEtcd } from '../support/etcd.js';
+import { buildGoClient, type GoClient } from '../support/go-client.js';
+import { until } from '../support/until.js';
+
+let etcd: Etcd;
+let store: Store;
+let go: GoClient;
+const apps: Running[] = [];
+
+beforeAll(async () => {
+  [etcd, go] = await Promise.all([startEtcd(), buildGoClient()]);
+  store = await openStore(etcd.url, { clock: systemClock, log: silentLogger, timeoutMs: 5000 });
+});
+
+afterEach(async () => {
+  await Promise.all(apps.splice(0).map((app) => app.close()));
+  await store.transact({ compare: [], put: [], delete: [{ prefix: 'services/' }, { prefix: 'versions/' }] });
+});
+
+afterAll(async () => {
+  await store?.close();
+  await etcd?.stop();
+});
+
+interface Started {
+  readonly app: Running;
+  readonly address: string;
+}
+
+async function start(service: string, version: string, env: Readonly<Record<string, string>>): Promise<Started> {
+  const identity = { MESH_SERVICE: service, MESH_VERSION: version, MESH_NODE: 'node-a', MESH_ETCD: etcd.address };
+  const app = await startApp({ PORT: '0', MESH_INSTANCE: `${service}-${version}`, ...identity, ...env });
+  apps.push(app);
+  return { app, address: `127.0.0.1:${app.ports[0]}` };
+}
+
+/** Stable instances are below both names, gray ones below their version only: the agent writes it so. */
+async function register({ app, address }: Started, kind: 'stable' | 'gray'): Promise<void> {
+  const { service, version } = app.settings;
+  const names = [
+    { namespace: 'default', service, version },
+    ...(kind === 'stable' ? [{ namespace: 'default', service }] : []),
+  ];
+  const value = encodeNamingValue({ address, mesh: { version } });
+  const put = names.map((name) => ({ key: namingKey(name, address), value }));
+  await store.transact({ compare: [], put, delete: [] });
+}
+
+async function leave({ app, address }: Started): Promise<void> {
+  const { service, version } = app.settings;
+  const name = { namespace: 'default', service };
+  const keys = [namingKey(name, address), namingKey({ ...name, version }, address)];
+  await store.transact({ compare: [], put: [], delete: keys });
+}
+
+interface Called {
+  readonly status: number;
+  readonly body: { readonly instance: string; readonly version: string };
+}
+
+async function call(caller: Started, upstream: string): Promise<Called> {
+  const response = await fetch(`http://${caller.address}/call/${upstream}/hello`);
+  return (await response.json()) as Called;
+}
+
+async function versionsSeen(caller: Started, upstream: string, calls: number): Promise<ReadonlySet<string>> {
+  const seen = new Set<string>();
+  for (let n = 0; n < calls; n++) seen.add((await call(caller, upstream)).body.version);
+  return seen;
+}
+
+const grpc = { MESH_PROTOCOL: 'grpc' };
+
+describe('a caller that resolves names in etcd', () => {
+  it('meets every stable instance in turn and no gray one, in Node as in Go', async () => {
+    const stable = [
+      await start('audit', 'v1', { ...grpc, MESH_INSTANCE: 'audit-1' }),
+      await start('audit', 'v1', { ...grpc, MESH_INSTANCE: 'audit-2' }),
+    ];
+    const gray = await start('audit', 'v2', grpc);
+    for (const instance of stable) await register(instance, 'stable');
+    await register(gray, 'gray');
+    const caller = await start('productpage', 'v1', { AUDIT_ADDR: 'etcd:///services/audit' });
+
+    const instances = new Set<string>();
+    await until('both instances answer', async () => {
+      const { body } = await call(caller, 'audit');
+      expect(body.version).toBe('v1');
+      instances.add(body.instance);
+      return instances.size === 2;
+    });
+    const seen = await go.resolve({ etcd: etcd.url, target: 'services/audit', calls: 10 });
+    expect(seen.addresses).toEqual(stable.map(({ address }) => address).sort());
+    expect(seen.backends).toEqual({ 'audit/v1': 10 });
+    expect(Object.keys(seen.instances).sort()).toEqual(['audit-1', 'audit-2']);
+  });
+
+  it('meets the gray version where it asks for it by name', async () => {
+    await register(await start('audit', 'v1', grpc), 'stable');
+    await register(await start('audit', 'v2', grpc), 'gray');
+    const caller = await start('productpage', 'v1', { AUDIT_ADDR: 'etcd:///versions/audit/v2' });
+    expect(await versionsSeen(caller, 'audit', 3)).toEqual(new Set(['v2']));
+    const seen = await go.resolve({ etcd: etcd.url, target: 'versions/audit/v2', calls: 3 });
+    expect(seen.backends).toEqual({ 'audit/v2': 3 });
+  });
+
+  it.each([
+    ['gRPC', grpc, {}],
+    ['HTTP', {}, { AUDIT_URL: 'etcd:///services/audit' }],
+  ])('follows instances that come and go, over %s', async (_, protocol, url) => {
+    const old = await start('audit', 'v1', protocol);
+    await register(old, 'stable');
+    const caller = await start('productpage', 'v1', { AUDIT_ADDR: 'etcd:///services/audit', ...url });
+    expect((await call(caller, 'audit')).body.version).toBe('v1');
+    await register(await start('audit', 'v2', protocol), 'stable');
+    await leave(old);
+    await until('only the new one answers', async () => (await versionsSeen(caller, 'audit', 4)).size === 1);
+    expect((await call(caller, 'audit')).body.version).toBe('v2');
+  });
+
+  it('is told at once when nobody is registered', async () => {
+    const caller = await start('productpage', 'v1', { AUDIT_ADDR: 'etcd:///services/audit' });
+    expect(await call(caller, 'audit')).toMatchObject({ status: 14 });
+    const overHttp = await start('productpage', 'v1', {
+      AUDIT_ADDR: 'etcd:///services/audit',
+      AUDIT_URL: 'etcd:///services/audit',
+    });
+    const response = await fetch(`http://${overHttp.address}/call/audit/`);
+    expect([response.status, await response.text()]).toEqual([
+      502,
+      expect.stringContaining('no instance is registered'),
+    ]);
+  });
+
+  it('keeps its list while etcd is away, and follows again when it is back', async () => {
+    const old = await start('audit', 'v1', grpc);
+    await register(old, 'stable');
+    const caller = await start('productpage', 'v1', { AUDIT_ADDR: 'etcd:///services/audit' });
+    expect((await call(caller, 'audit')).status).toBe(0);
+    await etcd.kill();
+    for (let n = 0; n < 5; n++) expect((await call(caller, 'audit')).body.version).toBe('v1');
+    await etcd.restart();
+    await register(await start('audit', 'v2', grpc), 'stable');
+    await until('the new one answers too', async () => (await versionsSeen(caller, 'audit', 4)).has('v2'));
+  });
+});
