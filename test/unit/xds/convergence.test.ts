@@ -148,7 +148,7 @@ function play(
   commands: readonly Command[],
   isBad?: (r: EncodedResource) => boolean,
 ): Pair {
-  const pair = new Pair(kind, worldView(first, 0), commands.length % 3 !== 0, isBad);
+  const pair = new Pair(kind, worldView(first, 0), commands.length % 4 < 2, isBad);
   if (commands.length % 2 === 0) pair.settle(); // half of the proxies are still connecting when the first change comes
   for (const [index, next] of commands.entries()) {
     if (next.do === 'view') pair.view(worldView(next.world, index + 1));
