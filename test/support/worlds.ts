@@ -2,9 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { allKinds } from '../../src/dsl/kinds.js';
-import { type DefinitionView, viewOf } from '../../src/model/definition.js';
+import { type DefinitionView, type Document, indexDefinitions, viewOf } from '../../src/model/definition.js';
 import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../../src/model/mesh.js';
 import type { NodePlan } from '../../src/model/node-plan.js';
+import { parseStored } from '../../src/model/parse.js';
 import type { Problem } from '../../src/model/problem.js';
 import { validateFiles } from '../../src/model/validate.js';
 import { type PlanInput, type Planned, planNodes } from '../../src/planner/node-plan.js';
@@ -28,8 +29,21 @@ export interface World {
 
 export function worldOf(text: string): World {
   const { after, problems } = validateFiles([{ name: 'world.yaml', text }], allKinds, new Map());
-  const definitions = viewOf(after);
-  return { definitions, problems, mesh: definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh };
+  return { ...withMesh(viewOf(after)), problems };
+}
+
+/** As the store gives them back: without files, and so without the price of YAML. */
+export function storedWorld(documents: readonly Document[]): World {
+  const definitions = documents.map((document) => {
+    const definition = parseStored(document, allKinds);
+    if (definition === undefined) throw new Error(`no definition: ${JSON.stringify(document)}`);
+    return definition;
+  });
+  return { ...withMesh(viewOf(indexDefinitions(definitions))), problems: [] };
+}
+
+function withMesh(definitions: DefinitionView): Pick<World, 'definitions' | 'mesh'> {
+  return { definitions, mesh: definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh };
 }
 
 /** As the store gives them back: through JSON. */
