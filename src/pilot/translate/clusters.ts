@@ -1,0 +1,86 @@
+/** Envoy clusters: EDS for what a proxy calls, STATIC for its own app. */
+import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import { durationMs } from '../../model/fields.js';
+import { clusterStatName, inboundClusterName } from '../../model/names.js';
+import type { ServicePort } from '../../model/service.js';
+import type { ClusterJson } from '../../xds/envoy-json.js';
+import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
+import type { ServiceIdentity } from './mesh-index.js';
+import type { ProxyScope } from './proxy.js';
+import { remember } from './remember.js';
+import { trafficPolicy } from './traffic-policy.js';
+import { type ConnectionLife, upstreamProtocol } from './upstream-protocol.js';
+
+const BUFFER_BYTES = 32_768;
+const UPSTREAM_IDLE_MS = 60_000;
+const UPSTREAM_MAX_MS = 1_800_000;
+
+/**
+ * Towards the app. Many servers close an idle connection after 5 s without a word (Node's default); a request that is sent into
+ * that moment fails. We let go first, and a new connection over loopback costs next to nothing.
+ */
+const APP_IDLE_MS = 4_000;
+const APP_MAX_CONNECTIONS = 10_000;
+
+export const outboundCluster: (
+  service: ServiceIdentity,
+  port: ServicePort,
+  selection: EndpointSelection,
+) => ClusterJson = remember(
+  (service: ServiceIdentity, port: ServicePort, { subset, version, policy }: EndpointSelection): ClusterJson => {
+    const name = clusterNameOf(service, port, subset);
+    return {
+      name,
+      altStatName: clusterStatName(service.namespace, service.name, version || subset),
+      type: 'EDS',
+      edsClusterConfig: {
+        serviceName: name,
+        edsConfig: { ads: {}, resourceApiVersion: 'V3', initialFetchTimeout: '5s' },
+      },
+      perConnectionBufferLimitBytes: BUFFER_BYTES,
+      ...trafficPolicy(policy),
+      ...upstreamProtocol(port.protocol, connectionLife(policy), policy?.connectionPool?.http),
+    };
+  },
+);
+
+function connectionLife(policy: TrafficPolicy | undefined): ConnectionLife {
+  const { tcp, http } = policy?.connectionPool ?? {};
+  const idle = http?.idleTimeout ?? tcp?.idleTimeout;
+  return {
+    idleMs: idle === undefined ? UPSTREAM_IDLE_MS : durationMs(idle),
+    maxMs: tcp?.maxConnectionDuration === undefined ? UPSTREAM_MAX_MS : durationMs(tcp.maxConnectionDuration),
+    maxRequests: http?.maxRequestsPerConnection || undefined,
+  };
+}
+
+/** A destination that is gone: answers 503, so that the rest of its rule can go on. */
+export function missingCluster(name: string): ClusterJson {
+  return { name, type: 'STATIC', connectTimeout: '1s', loadAssignment: { clusterName: name } };
+}
+
+export const inboundClusters: (scope: ProxyScope) => readonly ClusterJson[] = remember(
+  (scope: ProxyScope): readonly ClusterJson[] =>
+    scope.servicePorts.map(({ name: portName, port, protocol }) => {
+      const name = inboundClusterName(port);
+      const address = { socketAddress: { address: '127.0.0.1', portValue: scope.ports.app[portName] ?? port } };
+      return {
+        name,
+        altStatName: `inbound;${port}`,
+        type: 'STATIC',
+        connectTimeout: '1s',
+        perConnectionBufferLimitBytes: BUFFER_BYTES,
+        loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] },
+        circuitBreakers: {
+          thresholds: [
+            {
+              maxConnections: APP_MAX_CONNECTIONS,
+              maxPendingRequests: APP_MAX_CONNECTIONS,
+              maxRequests: APP_MAX_CONNECTIONS,
+            },
+          ],
+        },
+        ...upstreamProtocol(protocol, { idleMs: APP_IDLE_MS, maxMs: undefined, maxRequests: undefined }),
+      };
+    }),
+);

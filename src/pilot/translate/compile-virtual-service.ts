@@ -1,0 +1,212 @@
+/** Istio's VirtualService as rules, with Istio's meaning of what is left out (reference: 1.1 and 7). */
+import type { IstioDestination, IstioHeaders, IstioStringMatch } from '../../dsl/fields.js';
+import { serviceOfHost } from '../../dsl/host.js';
+import type {
+  HttpRule,
+  IstioMatch,
+  IstioRedirect,
+  IstioRetries,
+  VirtualServiceSpec,
+} from '../../dsl/virtual-service-shape.js';
+import type { Definition } from '../../model/definition.js';
+import { durationMs } from '../../model/fields.js';
+import { behindSidecar, type Compiled } from './compile-route.js';
+import {
+  type Action,
+  anyRequest,
+  type CallerCondition,
+  type Fault,
+  type HeaderCondition,
+  type HeaderEdit,
+  type MessageEdits,
+  type Mirror,
+  type Redirect,
+  type RequestMatch,
+  type Retries,
+  type Rule,
+  type Selection,
+  type Target,
+  type TextMatch,
+} from './policy.js';
+import { remember } from './remember.js';
+
+const MILLION = 1_000_000;
+const defaultRetryOn = ['connect-failure', 'refused-stream', 'unavailable', 'cancelled', 'retriable-status-codes'];
+
+interface Context {
+  readonly namespace: string;
+  readonly domain: string;
+  readonly problems: string[];
+}
+
+export const compileVirtualService: (definition: Definition<VirtualServiceSpec>, domain: string) => Compiled = remember(
+  (definition: Definition<VirtualServiceSpec>, domain: string): Compiled => {
+    const namespace = definition.namespace as string; // the kind is namespaced
+    const problems: string[] = [];
+    const context = { namespace, domain, problems };
+    const rules = definition.spec.http.map(
+      (http, i): Rule => ({
+        source: { kind: 'VirtualService', namespace, name: definition.name },
+        name: http.name ?? String(i),
+        isReleaseCopy: false,
+        matches: (http.match ?? []).map(compileMatch),
+        action: compileAction(http, context),
+        edits: compileEdits(http.headers),
+      }),
+    );
+    return { rules, problems };
+  },
+);
+
+function compileAction(http: HttpRule, context: Context): Action {
+  if (http.redirect !== undefined) return { kind: 'redirect', redirect: compileRedirect(http.redirect) };
+  const routes = http.route ?? [];
+  return {
+    kind: 'forward',
+    destinations: routes.map((route) => ({
+      ...target(route.destination, context),
+      // A single destination gets everything, whatever its weight says.
+      weight: routes.length === 1 ? 1 : (route.weight ?? 0),
+      edits: compileEdits(route.headers),
+    })),
+    timeoutMs: http.timeout === undefined ? 0 : durationMs(http.timeout),
+    retries: compileRetries(http.retries),
+    fault: compileFault(http.fault),
+    mirrors: compileMirrors(http, context),
+    rewrite: http.rewrite === undefined ? undefined : { path: http.rewrite.uri, authority: http.rewrite.authority },
+  };
+}
+
+function target(destination: IstioDestination, { namespace, domain, problems }: Context): Target {
+  const named = serviceOfHost(destination.host, namespace, domain);
+  // Refused at apply; an object from before a domain was changed may still say it.
+  if (named === undefined) problems.push(`destination "${destination.host}" is no service of this mesh`);
+  const selection: Selection =
+    destination.subset === undefined ? { kind: 'plain' } : { kind: 'subset', subset: destination.subset };
+  return {
+    namespace: named?.namespace ?? namespace,
+    service: named?.service ?? destination.host,
+    selection,
+    port: destination.port?.number,
+  };
+}
+
+function compileRetries(retries: IstioRetries | undefined): Retries | undefined {
+  if (retries?.attempts === 0) return undefined;
+  const words = retries?.retryOn?.split(',') ?? defaultRetryOn;
+  const statusCodes = words.filter((word) => /^\d+$/.test(word)).map(Number);
+  const on = words.filter((word) => !/^\d+$/.test(word));
+  if (statusCodes.length > 0 && !on.includes('retriable-status-codes')) on.push('retriable-status-codes');
+  return {
+    attempts: retries?.attempts ?? 2,
+    on,
+    statusCodes,
+    behindSidecar: behindSidecar(on),
+    perTryTimeoutMs: retries?.perTryTimeout === undefined ? undefined : durationMs(retries.perTryTimeout),
+    backoffMs: retries?.backoff === undefined ? undefined : durationMs(retries.backoff),
+    previousHosts: retries?.retryIgnorePreviousHosts ?? true,
+  };
+}
+
+/** An absent percentage is none of the requests. */
+function compileFault(fault: HttpRule['fault']): Fault | undefined {
+  if (fault === undefined) return undefined;
+  const { delay, abort } = fault;
+  return {
+    delay:
+      delay === undefined
+        ? undefined
+        : { fixedMs: durationMs(delay.fixedDelay), share: share(delay.percentage?.value ?? 0) },
+    abort:
+      abort === undefined ? undefined : { httpStatus: abort.httpStatus, share: share(abort.percentage?.value ?? 0) },
+  };
+}
+
+/** An absent percentage is all of the requests; an explicit 0 is no mirror. */
+function compileMirrors(http: HttpRule, context: Context): readonly Mirror[] {
+  const single = http.mirror === undefined ? [] : [{ destination: http.mirror, percentage: http.mirrorPercentage }];
+  return [...single, ...(http.mirrors ?? [])]
+    .map(({ destination, percentage }) => ({
+      target: target(destination, context),
+      share: share(percentage?.value ?? 100),
+    }))
+    .filter((mirror) => mirror.share > 0);
+}
+
+function share(percent: number): number {
+  return Math.trunc((percent * MILLION) / 100);
+}
+
+function compileRedirect(redirect: IstioRedirect): Redirect {
+  return {
+    path: redirect.uri,
+    prefix: redirect.prefixRewrite,
+    authority: redirect.authority,
+    scheme: redirect.scheme,
+    port:
+      redirect.port ??
+      (redirect.derivePort === 'FROM_REQUEST_PORT'
+        ? 'request'
+        : redirect.derivePort === 'FROM_PROTOCOL_DEFAULT'
+          ? 'strip'
+          : undefined),
+    status: redirect.redirectCode,
+  };
+}
+
+function compileMatch(match: IstioMatch): RequestMatch {
+  const headers: HeaderCondition[] = [
+    ...pseudo(':scheme', match.scheme),
+    ...pseudo(':method', match.method),
+    ...pseudo(':authority', match.authority),
+    ...Object.entries(match.headers).map(([name, text]) => condition(name, text, false)),
+    ...Object.entries(match.withoutHeaders).map(([name, text]) => condition(name, text, true)),
+  ];
+  return {
+    ...anyRequest,
+    name: match.name ?? '',
+    path: match.uri === undefined ? undefined : textMatch(match.uri),
+    ignoreCase: match.ignoreUriCase,
+    headers: headers.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
+    queryParameters: Object.entries(match.queryParams)
+      .map(([name, text]) => ({ name, match: textMatch(text) }))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    caller: callerCondition(match),
+    port: match.port,
+  };
+}
+
+function pseudo(name: string, match: IstioStringMatch | undefined): HeaderCondition[] {
+  return match === undefined ? [] : [condition(name, match, false)];
+}
+
+function condition(name: string, match: IstioStringMatch, inverted: boolean): HeaderCondition {
+  return { name: name.toLowerCase(), match: textMatch(match), inverted };
+}
+
+function textMatch(match: IstioStringMatch): TextMatch {
+  if (match.exact !== undefined) return { kind: 'exact', text: match.exact };
+  if (match.prefix !== undefined) return { kind: 'prefix', text: match.prefix };
+  if (match.regex !== undefined && match.regex !== '*') return { kind: 'regex', text: match.regex };
+  return { kind: 'present' };
+}
+
+function callerCondition({ sourceLabels, sourceNamespace }: IstioMatch): CallerCondition | undefined {
+  if (sourceLabels === undefined && sourceNamespace === undefined) return undefined;
+  return { services: undefined, clusters: undefined, labels: sourceLabels, namespace: sourceNamespace };
+}
+
+function compileEdits(headers: IstioHeaders | undefined): MessageEdits | undefined {
+  if (headers === undefined) return undefined;
+  const { request, response } = headers;
+  return {
+    request: { set: edits(request.set), add: edits(request.add), remove: request.remove },
+    response: { set: edits(response.set), add: edits(response.add), remove: response.remove },
+  };
+}
+
+function edits(values: Readonly<Record<string, string>>): readonly HeaderEdit[] {
+  return Object.entries(values)
+    .map(([name, value]) => ({ name, value }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}

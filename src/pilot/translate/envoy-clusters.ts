@@ -1,0 +1,122 @@
+/** Which Envoy clusters a service has for the callers of one namespace: plain, one per version, one per subset. */
+import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import { type Labels, selects } from '../../dsl/labels.js';
+import { outboundClusterName } from '../../model/names.js';
+import type { ServicePort } from '../../model/service.js';
+import type { CallerPolicy } from './caller-policy.js';
+import type { Selection, Target } from './policy.js';
+import { remember, sameList } from './remember.js';
+import type { ServiceFacts } from './service-facts.js';
+import type { ServiceEntry, ServiceIdentity } from './mesh-index.js';
+
+/** What an Envoy cluster takes of a service's endpoints. */
+export interface EndpointSelection {
+  /** Third part of the cluster's name; empty for plain traffic. */
+  readonly subset: string;
+  /** `plain`: the stable version and what registered without a version, or everything when nothing is stable. */
+  readonly by:
+    | { readonly kind: 'plain' }
+    | { readonly kind: 'version' }
+    | { readonly kind: 'labels'; readonly labels: Labels };
+  readonly policy: TrafficPolicy | undefined;
+  /** The one version that is selected, for statistics; empty when it is not one. */
+  readonly version: string;
+}
+
+/** Sorted by subset. A subset with the name of a version stands for it: they select the same, and the subset may have a policy. */
+export const selectionsOf: (facts: ServiceFacts, rules: CallerPolicy) => readonly EndpointSelection[] = remember(
+  (facts: ServiceFacts, { policy, subsets }: CallerPolicy): readonly EndpointSelection[] => {
+    const found = new Map<string, EndpointSelection>();
+    for (const { version } of facts.versions)
+      found.set(version, versionSelection(facts.entry.identity, version, policy));
+    for (const subset of subsets) {
+      const versions = versionsOfSubset(facts, subset);
+      const only = versions.length === 1 ? versions[0] : undefined;
+      found.set(subset.name, subsetSelection(subset, policy, only ?? ''));
+    }
+    const sorted = [...found.values()].toSorted((a, b) => (a.subset < b.subset ? -1 : 1));
+    return sameList([plainSelection(facts.entry.identity, policy), ...sorted]);
+  },
+);
+
+const plainSelection = remember(
+  (_owner: ServiceIdentity, policy: TrafficPolicy | undefined): EndpointSelection => ({
+    subset: '',
+    by: { kind: 'plain' },
+    policy,
+    version: '',
+  }),
+);
+
+const versionSelection = remember(
+  (_owner: ServiceIdentity, version: string, policy: TrafficPolicy | undefined): EndpointSelection => ({
+    subset: version,
+    by: { kind: 'version' },
+    policy,
+    version,
+  }),
+);
+
+const subsetSelection = remember(
+  (subset: Subset, policy: TrafficPolicy | undefined, version: string): EndpointSelection => ({
+    subset: subset.name,
+    by: { kind: 'labels', labels: subset.labels },
+    policy: mergedPolicy(policy, subset.trafficPolicy),
+    version,
+  }),
+);
+
+/** A block of the subset's policy replaces the whole block of the service's. */
+function mergedPolicy(
+  ofService: TrafficPolicy | undefined,
+  ofSubset: TrafficPolicy | undefined,
+): TrafficPolicy | undefined {
+  if (ofService === undefined || ofSubset === undefined) return ofSubset ?? ofService;
+  return {
+    loadBalancer: ofSubset.loadBalancer ?? ofService.loadBalancer,
+    connectionPool: ofSubset.connectionPool ?? ofService.connectionPool,
+    outlierDetection: ofSubset.outlierDetection ?? ofService.outlierDetection,
+  };
+}
+
+function versionsOfSubset(facts: ServiceFacts, subset: Subset): readonly string[] {
+  return facts.versions.filter((known) => selects(subset.labels, known.labels)).map((known) => known.version);
+}
+
+/** The versions that a destination can reach, for `overlay.ts`. */
+export function versionsOf(facts: ServiceFacts, rules: CallerPolicy, selection: Selection): readonly string[] {
+  switch (selection.kind) {
+    case 'plain':
+      return facts.stable === undefined ? facts.versions.map((known) => known.version) : [facts.stable];
+    case 'version':
+      return [selection.version];
+    case 'subset': {
+      const subset = rules.subsets.find((candidate) => candidate.name === selection.subset);
+      if (subset !== undefined) return versionsOfSubset(facts, subset);
+      return facts.versions.some((known) => known.version === selection.subset) ? [selection.subset] : [];
+    }
+  }
+}
+
+export function subsetNameOf(selection: Selection): string {
+  switch (selection.kind) {
+    case 'plain':
+      return '';
+    case 'version':
+      return selection.version;
+    case 'subset':
+      return selection.subset;
+  }
+}
+
+/** Port of a destination: the one it names, else the target's only one, else the one that the caller named, else the default. */
+export function targetPort(target: Target, entry: ServiceEntry, calledPort: number): ServicePort | undefined {
+  const { ports } = entry;
+  if (target.port !== undefined) return ports.find((port) => port.port === target.port);
+  if (ports.length === 1) return ports[0];
+  return ports.find((port) => port.port === calledPort) ?? entry.defaultPort;
+}
+
+export function clusterNameOf({ host }: ServiceIdentity, port: ServicePort, subset: string): string {
+  return outboundClusterName(port.port, subset, host);
+}

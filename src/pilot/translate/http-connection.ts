@@ -1,0 +1,115 @@
+/** The HTTP connection manager of each kind of listener: what it accepts, what it cleans, what it logs. */
+import { any } from '../../xds/envoy-any.js';
+import type {
+  ConfigSourceJson,
+  FilterJson,
+  HttpConnectionManagerJson,
+  HttpFilterJson,
+  LocalReplyConfigJson,
+} from '../../xds/envoy-json.js';
+import { accessLog } from './access-log.js';
+import { undeliveredReplies } from './undelivered.js';
+import { http2Limits } from './upstream-protocol.js';
+
+/** Shared by all: bounds on time and size, and no header of a caller that steers Envoy. */
+const common: HttpConnectionManagerJson = {
+  codecType: 'AUTO',
+  // The peer's own address counts, not what it says of itself; so nobody is "internal" and x-envoy-* of callers is removed.
+  useRemoteAddress: true,
+  internalAddressConfig: {},
+  serverHeaderTransformation: 'PASS_THROUGH',
+  // One id from the first caller to the last callee.
+  preserveExternalRequestId: true,
+  generateRequestId: true,
+  normalizePath: true,
+  streamErrorOnInvalidHttpMessage: true,
+  maxRequestHeadersKb: 60,
+  requestHeadersTimeout: '10s',
+  streamIdleTimeout: '300s',
+  drainTimeout: '5s',
+  delayedCloseTimeout: '1s',
+  upgradeConfigs: [{ upgradeType: 'websocket' }],
+  http2ProtocolOptions: { ...http2Limits, connectionKeepalive: { interval: '30s', timeout: '10s' } },
+};
+
+const commonProtocol = { idleTimeout: '3600s', maxConnectionDuration: '3600s', maxHeadersCount: 100 };
+
+export interface HttpSide {
+  /** Name of the listener, for statistics and logs. */
+  readonly listener: string;
+  readonly routeConfig: string;
+  /** Of HTTP/1.0 requests without a host. */
+  readonly defaultHost?: string;
+  readonly isConnectAllowed?: boolean;
+  readonly localReplies: LocalReplyConfigJson;
+}
+
+/** From the app: every way in which an HTTP client can speak to a proxy. */
+export function outboundHttp(side: HttpSide): FilterJson {
+  return connectionManager(side, 'outbound', {
+    // The app passes on what it received; its own address is no news to anybody.
+    skipXffAppend: true,
+    stripTrailingHostDot: true,
+    commonHttpProtocolOptions: commonProtocol,
+    httpProtocolOptions: http1(side.defaultHost),
+    ...(side.isConnectAllowed
+      ? {
+          upgradeConfigs: [{ upgradeType: 'websocket' }, { upgradeType: 'CONNECT' }],
+          http2ProtocolOptions: { ...common.http2ProtocolOptions, allowConnect: true },
+        }
+      : {}),
+    httpFilters: [fault, router],
+  });
+}
+
+/** From other sidecars and from anybody who has the address: paths are made canonical before policy looks at them. */
+export function inboundHttp(side: Omit<HttpSide, 'localReplies'>): FilterJson {
+  return connectionManager({ ...side, localReplies: undeliveredReplies }, 'inbound', {
+    mergeSlashes: true,
+    pathWithEscapedSlashesAction: 'REJECT_REQUEST',
+    forwardClientCertDetails: 'SANITIZE_SET',
+    setCurrentClientCertDetails: { uri: true },
+    commonHttpProtocolOptions: { ...commonProtocol, headersWithUnderscoresAction: 'REJECT_REQUEST' },
+    httpProtocolOptions: http1(side.defaultHost),
+    httpFilters: [router],
+  });
+}
+
+function http1(defaultHost: string | undefined): NonNullable<HttpConnectionManagerJson['httpProtocolOptions']> {
+  return {
+    acceptHttp10: true,
+    allowAbsoluteUrl: true,
+    ...(defaultHost === undefined ? {} : { defaultHostForHttp10: defaultHost }),
+  };
+}
+
+function connectionManager(
+  { listener, routeConfig, localReplies }: HttpSide,
+  direction: 'inbound' | 'outbound',
+  rest: HttpConnectionManagerJson,
+): FilterJson {
+  const statPrefix = listener.replaceAll(/[^a-zA-Z0-9-]/g, '_');
+  const configSource: ConfigSourceJson = { ads: {}, resourceApiVersion: 'V3', initialFetchTimeout: '5s' };
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typedConfig: any('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', {
+      ...common,
+      ...rest,
+      statPrefix,
+      rds: { routeConfigName: routeConfig, configSource },
+      localReplyConfig: localReplies,
+      accessLog: accessLog(direction, listener),
+    }),
+  };
+}
+
+const router: HttpFilterJson = {
+  name: 'envoy.filters.http.router',
+  typedConfig: any('envoy.extensions.filters.http.router.v3.Router', {}),
+};
+
+/** Always there, so that a route may switch it on. */
+const fault: HttpFilterJson = {
+  name: 'envoy.filters.http.fault',
+  typedConfig: any('envoy.extensions.filters.http.fault.v3.HTTPFault', {}),
+};

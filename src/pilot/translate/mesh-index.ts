@@ -1,0 +1,140 @@
+/** Definitions by the service that they shape. Built once per change of the definitions; what did not change stays the same object. */
+import type { Definition, DefinitionView } from '../../model/definition.js';
+import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
+import { fullName, serviceHost } from '../../model/names.js';
+import { type RouteSpec, routeKind } from '../../model/route.js';
+import { type ServicePort, type ServiceSpec, defaultPort, serviceKind, servicePorts } from '../../model/service.js';
+import { type VersionSpec, versionKind } from '../../model/version.js';
+import { destinationRuleKind } from '../../dsl/destination-rule.js';
+import type { DestinationRuleSpec } from '../../dsl/destination-rule-shape.js';
+import { isWildcard, serviceOfHost, wildcardCovers } from '../../dsl/host.js';
+import { precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
+import type { VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
+import { remember, sameList } from './remember.js';
+
+/** Who a service is. The same object whatever routes and versions it has. */
+export interface ServiceIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  /** `<ns>/<name>` */
+  readonly key: string;
+  /** `<name>.<ns>.svc.<domain>` */
+  readonly host: string;
+}
+
+export interface ServiceEntry extends ServiceIdentity {
+  readonly identity: ServiceIdentity;
+  readonly spec: ServiceSpec;
+  readonly ports: readonly ServicePort[];
+  readonly defaultPort: ServicePort;
+  /** Sorted by version. */
+  readonly versions: readonly Definition<VersionSpec>[];
+  readonly route: Definition<RouteSpec> | undefined;
+  /** The one that wins. */
+  readonly virtualService: Definition<VirtualServiceSpec> | undefined;
+  /** All that name the service, sorted. */
+  readonly destinationRules: readonly Definition<DestinationRuleSpec>[];
+}
+
+export interface MeshIndex {
+  readonly domain: string;
+  readonly rootNamespace: string;
+  /** By `<ns>/<name>`. */
+  readonly services: ReadonlyMap<string, ServiceEntry>;
+}
+
+export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((definitions: DefinitionView) => {
+  const { domain, rootNamespace } = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
+  const versions = groupBy(definitions.all(versionKind), (v) => fullName(v.namespace as string, v.spec.service));
+  const routes = groupBy(definitions.all(routeKind), (r) => fullName(r.namespace as string, r.spec.service));
+  const virtualServices = namers(definitions.all(virtualServiceKind), (spec) => spec.hosts, domain);
+  const destinationRules = namers(definitions.all(destinationRuleKind), (spec) => [spec.host], domain);
+  const services = new Map<string, ServiceEntry>();
+  for (const service of definitions.all(serviceKind)) {
+    const key = fullName(service.namespace as string, service.name);
+    const host = serviceHost(service.namespace as string, service.name, domain);
+    const entry = entryOf(
+      service,
+      domain,
+      sameList((versions.get(key) ?? []).toSorted((a, b) => (a.spec.version < b.spec.version ? -1 : 1))),
+      routes.get(key)?.[0],
+      virtualServices(key, host)[0],
+      sameList(destinationRules(key, host)),
+    );
+    services.set(key, entry);
+  }
+  return { domain, rootNamespace, services };
+});
+
+/** The short form of one port makes a new object each time it is asked. */
+const portsOf = remember((spec: ServiceSpec) => servicePorts(spec));
+const defaultPortOf = remember((spec: ServiceSpec) => {
+  const { port } = defaultPort(spec);
+  return portsOf(spec).find((candidate) => candidate.port === port) as ServicePort; // it is one of them
+});
+
+const identityOf = remember(
+  (service: Definition<ServiceSpec>, domain: string): ServiceIdentity => ({
+    namespace: service.namespace as string, // the kind is namespaced
+    name: service.name,
+    key: fullName(service.namespace as string, service.name),
+    host: serviceHost(service.namespace as string, service.name, domain),
+  }),
+);
+
+const entryOf = remember(
+  (
+    service: Definition<ServiceSpec>,
+    domain: string,
+    versions: readonly Definition<VersionSpec>[],
+    route: Definition<RouteSpec> | undefined,
+    virtualService: Definition<VirtualServiceSpec> | undefined,
+    destinationRules: readonly Definition<DestinationRuleSpec>[],
+  ): ServiceEntry => ({
+    ...identityOf(service, domain),
+    identity: identityOf(service, domain),
+    spec: service.spec,
+    ports: portsOf(service.spec),
+    defaultPort: defaultPortOf(service.spec),
+    versions,
+    route,
+    virtualService,
+    destinationRules,
+  }),
+);
+
+/**
+ * Who names a service by a host, the closest first: a full name before any wildcard, a longer wildcard before a shorter, and then
+ * by name. Exact hosts are looked up, only wildcards are tried one by one.
+ */
+function namers<Spec>(
+  definitions: readonly Definition<Spec>[],
+  hostsOf: (spec: Spec) => readonly string[],
+  domain: string,
+): (key: string, host: string) => readonly Definition<Spec>[] {
+  const sorted = definitions.toSorted((a, b) => (precedes(a, b) ? -1 : 1));
+  const hosts = sorted.flatMap((definition) => hostsOf(definition.spec).map((host) => ({ host, definition })));
+  const wildcards = hosts.filter(({ host }) => isWildcard(host)).toSorted((a, b) => b.host.length - a.host.length);
+  const exact = groupBy(
+    hosts.filter(({ host }) => !isWildcard(host)),
+    ({ host, definition }) => {
+      const named = serviceOfHost(host, definition.namespace as string, domain); // both kinds are namespaced
+      return named === undefined ? '' : fullName(named.namespace, named.service);
+    },
+  );
+  return (key, fullHost) => {
+    const covering = wildcards.filter(({ host }) => wildcardCovers(host, fullHost));
+    return [...new Set([...(exact.get(key) ?? []), ...covering].map(({ definition }) => definition))];
+  };
+}
+
+function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

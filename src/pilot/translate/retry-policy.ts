@@ -1,0 +1,32 @@
+import { protoDuration } from '../../model/duration.js';
+import { any } from '../../xds/envoy-any.js';
+import type { RetryPolicyJson } from '../../xds/envoy-json.js';
+import type { Retries } from './policy.js';
+import { undeliveredMatchers } from './undelivered.js';
+
+/** How often Envoy looks for an instance that has not failed this request before. */
+const MAX_HOST_SELECTIONS = 5;
+
+export function retryPolicy(retries: Retries): RetryPolicyJson {
+  const undelivered = undeliveredMatchers(retries.behindSidecar);
+  const on = undelivered.length === 0 ? retries.on : [...retries.on, 'retriable-headers'];
+  return {
+    retryOn: on.join(','),
+    numRetries: retries.attempts,
+    ...(retries.statusCodes.length === 0 ? {} : { retriableStatusCodes: [...retries.statusCodes] }),
+    ...(undelivered.length === 0 ? {} : { retriableHeaders: [...undelivered] }),
+    ...(retries.perTryTimeoutMs === undefined ? {} : { perTryTimeout: protoDuration(retries.perTryTimeoutMs) }),
+    ...(retries.backoffMs === undefined ? {} : { retryBackOff: { baseInterval: protoDuration(retries.backoffMs) } }),
+    ...(retries.previousHosts
+      ? {
+          retryHostPredicate: [
+            {
+              name: 'envoy.retry_host_predicates.previous_hosts',
+              typedConfig: any('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate', {}),
+            },
+          ],
+          hostSelectionRetryMaxAttempts: String(MAX_HOST_SELECTIONS),
+        }
+      : {}),
+  };
+}

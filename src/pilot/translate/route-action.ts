@@ -1,0 +1,158 @@
+/** What Envoy does with a request that a rule took. */
+import { protoDuration } from '../../model/duration.js';
+import { fullName } from '../../model/names.js';
+import { any } from '../../xds/envoy-any.js';
+import type {
+  FractionalPercentJson,
+  RedirectActionJson,
+  RouteActionJson,
+  RouteAction_RequestMirrorPolicyJson,
+  RouteJson,
+  WeightedCluster_ClusterWeightJson,
+} from '../../xds/envoy-json.js';
+import { clusterNameOf, subsetNameOf, targetPort } from './envoy-clusters.js';
+import { authorityOf, envoyEdits } from './header-edits.js';
+import type { ServiceEntry } from './mesh-index.js';
+import type { Action, Destination, Fault, Millionths, Mirror, Redirect, Rule, Target } from './policy.js';
+import { retryPolicy } from './retry-policy.js';
+import { reducedWeights } from './weights.js';
+
+/** Where a rule is written: the service and port whose virtual host it stands in, and the services it can name. */
+export interface RulePlace {
+  readonly entry: ServiceEntry;
+  readonly port: number;
+  readonly isStreaming: boolean;
+  /** By `<ns>/<name>`. */
+  readonly targets: ReadonlyMap<string, ServiceEntry>;
+}
+
+/** The part of a route that is the same for each of the rule's matches. */
+export function routeAction(rule: Rule, place: RulePlace): RouteJson {
+  const { action } = rule;
+  if (action.kind === 'redirect')
+    return { redirect: redirectAction(action.redirect, place), ...envoyEdits([rule.edits]) };
+  const destinations = weighedDestinations(action.destinations);
+  const only = destinations.length === 1 ? destinations[0] : undefined;
+  const authority = action.rewrite?.authority ?? authorityOf(rule.edits);
+  const rewritten = authority ?? authorityOf(only?.edits);
+  return {
+    route: {
+      ...(only === undefined
+        ? weightedClusters(destinations, authority, place)
+        : { cluster: clusterName(only, place) }),
+      ...forwarding(action, place),
+      ...(rewritten === undefined ? {} : { hostRewriteLiteral: rewritten }),
+    },
+    ...envoyEdits([rule.edits, only?.edits]),
+    ...faultConfig(action.fault),
+  };
+}
+
+function forwarding(action: Extract<Action, { kind: 'forward' }>, place: RulePlace): RouteActionJson {
+  return {
+    timeout: protoDuration(action.timeoutMs),
+    // A caller's own grpc-timeout holds, but not beyond ours.
+    maxStreamDuration: { grpcTimeoutHeaderMax: protoDuration(action.timeoutMs) },
+    // A stream may be silent for hours; only plain HTTP has the listener's limit on silence.
+    ...(place.isStreaming ? { idleTimeout: '0s' } : {}),
+    ...(action.retries === undefined ? {} : { retryPolicy: retryPolicy(action.retries) }),
+    ...(action.rewrite?.path === undefined ? {} : { prefixRewrite: action.rewrite.path }),
+    ...(action.mirrors.length === 0
+      ? {}
+      : { requestMirrorPolicies: action.mirrors.map((mirror) => mirrorPolicy(mirror, place)) }),
+  };
+}
+
+/** Without those that get nothing, the weights in their lowest terms. */
+export function weighedDestinations(destinations: readonly Destination[]): readonly Destination[] {
+  const some = destinations.filter((destination) => destination.weight > 0);
+  const weights = reducedWeights(some.map((destination) => destination.weight));
+  return some.map((destination, i) => ({ ...destination, weight: weights[i] ?? 0 }));
+}
+
+function weightedClusters(
+  destinations: readonly Destination[],
+  authorityOfRoute: string | undefined,
+  place: RulePlace,
+): RouteActionJson {
+  const clusters = destinations.map((destination): WeightedCluster_ClusterWeightJson => {
+    const authority = authorityOfRoute === undefined ? authorityOf(destination.edits) : undefined;
+    return {
+      name: clusterName(destination, place),
+      weight: destination.weight,
+      ...envoyEdits([destination.edits]),
+      ...(authority === undefined ? {} : { hostRewriteLiteral: authority }),
+    };
+  });
+  return { weightedClusters: { clusters } };
+}
+
+/** A target that no longer exists has a cluster too, an empty one: its share is answered 503, and the rest is not touched. */
+export function clusterName(target: Target, { targets, port }: Pick<RulePlace, 'targets' | 'port'>): string {
+  const entry = targets.get(fullName(target.namespace, target.service));
+  const found = entry === undefined ? undefined : targetPort(target, entry, port);
+  if (entry === undefined || found === undefined) return missingClusterName(target, port);
+  return clusterNameOf(entry, found, subsetNameOf(target.selection));
+}
+
+export function missingClusterName(target: Target, port: number): string {
+  return `missing|${target.port ?? port}|${subsetNameOf(target.selection)}|${target.service}.${target.namespace}`;
+}
+
+function mirrorPolicy(mirror: Mirror, place: RulePlace): RouteAction_RequestMirrorPolicyJson {
+  return {
+    cluster: clusterName(mirror.target, place),
+    runtimeFraction: { defaultValue: millionths(mirror.share) },
+    traceSampled: false,
+    disableShadowHostSuffixAppend: true,
+  };
+}
+
+function millionths(share: Millionths): FractionalPercentJson {
+  return { numerator: share, denominator: 'MILLION' };
+}
+
+function faultConfig(fault: Fault | undefined): Pick<RouteJson, 'typedPerFilterConfig'> {
+  if (fault === undefined) return {};
+  const { delay, abort } = fault;
+  return {
+    typedPerFilterConfig: {
+      'envoy.filters.http.fault': any('envoy.extensions.filters.http.fault.v3.HTTPFault', {
+        ...(delay === undefined
+          ? {}
+          : { delay: { fixedDelay: protoDuration(delay.fixedMs), percentage: millionths(delay.share) } }),
+        ...(abort === undefined
+          ? {}
+          : { abort: { httpStatus: abort.httpStatus, percentage: millionths(abort.share) } }),
+      }),
+    },
+  };
+}
+
+const redirectCodes = {
+  301: 'MOVED_PERMANENTLY',
+  302: 'FOUND',
+  303: 'SEE_OTHER',
+  307: 'TEMPORARY_REDIRECT',
+  308: 'PERMANENT_REDIRECT',
+} as const;
+
+const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
+
+function redirectAction(redirect: Redirect, { port }: RulePlace): RedirectActionJson {
+  return {
+    responseCode: redirectCodes[redirect.status],
+    ...(redirect.path === undefined ? {} : { pathRedirect: redirect.path }),
+    ...(redirect.prefix === undefined ? {} : { prefixRewrite: redirect.prefix }),
+    ...(redirect.authority === undefined ? {} : { hostRedirect: redirect.authority }),
+    ...(redirect.scheme === undefined ? {} : { schemeRedirect: redirect.scheme }),
+    ...redirectPort(redirect, port),
+  };
+}
+
+/** Envoy leaves out a port that is the scheme's own, so that naming it is how a port is dropped. */
+function redirectPort({ port, scheme }: Redirect, calledPort: number): Pick<RedirectActionJson, 'portRedirect'> {
+  if (port === undefined) return {};
+  if (port === 'request') return { portRedirect: calledPort };
+  return { portRedirect: port === 'strip' ? (defaultPorts[scheme ?? 'http'] as number) : port };
+}

@@ -1,0 +1,231 @@
+/** RouteConfigurations: `outbound` with a virtual host per service and port, `upstream|<name>`, `inbound|<port>`. */
+import type { Protocol } from '../../model/fields.js';
+import { inboundClusterName } from '../../model/names.js';
+import type { ServicePort } from '../../model/service.js';
+import type { RouteConfigurationJson, RouteJson, VirtualHostJson } from '../../xds/envoy-json.js';
+import { defaultRule } from './compile-route.js';
+import type { ServiceEntry } from './mesh-index.js';
+import { anyRequest, type Destination, type Rule, type Rules } from './policy.js';
+import type { ProxyUpstream } from './proxy.js';
+import { remember } from './remember.js';
+import { clusterName, routeAction, type RulePlace, weighedDestinations } from './route-action.js';
+import { routeMatch } from './route-match.js';
+import { TUNNEL_CLUSTER } from './tunnel.js';
+import { UNDELIVERED_HEADER } from './undelivered.js';
+
+/** Headers by which a caller could set our timeouts, retries and statistics; and the answer of a stranger's sidecar. */
+const CALLER_CONTROLS = [
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-max-retries',
+  'x-envoy-retry-on',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-ip-tags',
+  'x-envoy-force-trace',
+  'x-envoy-decorator-operation',
+];
+
+/** One service port as a caller in some namespace sees it. */
+export interface Outlet {
+  readonly entry: ServiceEntry;
+  readonly port: ServicePort;
+  readonly rules: Rules;
+  /** Services that the rules send to. */
+  readonly targets: readonly ServiceEntry[];
+}
+
+export const outboundRoutes: (virtualHosts: readonly VirtualHostJson[]) => RouteConfigurationJson = remember(
+  (virtualHosts: readonly VirtualHostJson[]): RouteConfigurationJson =>
+    callerRoutes('outbound', [...virtualHosts, unknownHost]),
+);
+
+/** A listener of its own means its service, whatever the host says. */
+export const upstreamRoutes: (
+  entry: ServiceEntry,
+  port: ServicePort,
+  rules: Rules,
+  targets: readonly ServiceEntry[],
+  name: string,
+) => RouteConfigurationJson = remember(
+  (entry: ServiceEntry, port: ServicePort, rules: Rules, targets: readonly ServiceEntry[], name: string) => {
+    const place = placeOf({ entry, port, rules, targets });
+    const routes = rules.flatMap((rule) => ruleRoutes(rule, place));
+    return callerRoutes(name, [{ name, domains: ['*'], routes }]);
+  },
+);
+
+/** The service of such a listener is gone: Envoy must still be told, or it waits. */
+export const absentRoutes: (upstream: ProxyUpstream, name: string) => RouteConfigurationJson = remember(
+  (_upstream: ProxyUpstream, name: string): RouteConfigurationJson => callerRoutes(name, [unknownHost]),
+);
+
+function callerRoutes(name: string, virtualHosts: VirtualHostJson[]): RouteConfigurationJson {
+  return {
+    name,
+    virtualHosts,
+    // Every cluster that we route to is in the same answer and is sent before the routes: one that Envoy has refused makes it
+    // keep the routes it has, instead of losing that share of the requests.
+    validateClusters: true,
+    responseHeadersToRemove: [UNDELIVERED_HEADER],
+  };
+}
+
+/** Shared by all proxies whose service has such a port. */
+export function inboundRoutes({
+  port,
+  protocol,
+}: {
+  readonly port: number;
+  readonly protocol: Protocol;
+}): RouteConfigurationJson {
+  return inboundRoutesOf(everyProxy, port, protocol);
+}
+
+const everyProxy = {};
+const inboundRoutesOf = remember((_shared: object, port: number, protocol: Protocol): RouteConfigurationJson => {
+  const name = inboundName(port);
+  return {
+    name,
+    virtualHosts: [
+      {
+        name,
+        domains: ['*'],
+        routes: [
+          {
+            name: 'default',
+            match: { prefix: '/' },
+            route: {
+              cluster: inboundClusterName(port),
+              timeout: '0s',
+              maxStreamDuration: { grpcTimeoutHeaderMax: '0s' },
+              ...(isStreaming(protocol) ? { idleTimeout: '0s' } : {}),
+            },
+          },
+        ],
+      },
+    ],
+    validateClusters: true,
+    requestHeadersToRemove: CALLER_CONTROLS,
+    responseHeadersToRemove: [UNDELIVERED_HEADER],
+  };
+});
+
+export function inboundName(port: number): string {
+  return `inbound|${port}`;
+}
+
+/** The virtual host of one service port: `isLocal` when the caller is in the same namespace and may leave it out. */
+export const virtualHost: (
+  entry: ServiceEntry,
+  port: ServicePort,
+  rules: Rules,
+  targets: readonly ServiceEntry[],
+  isLocal: boolean,
+  domain: string,
+) => VirtualHostJson = remember(
+  (
+    entry: ServiceEntry,
+    port: ServicePort,
+    rules: Rules,
+    targets: readonly ServiceEntry[],
+    isLocal: boolean,
+    domain: string,
+  ): VirtualHostJson => {
+    const place = placeOf({ entry, port, rules, targets });
+    const routes = port.protocol === 'tcp' ? [] : rules.flatMap((rule) => ruleRoutes(rule, place));
+    return {
+      name: `${entry.host}:${port.port}`,
+      domains: domainsOf(entry, port, isLocal, domain),
+      routes: [connectRoute(port, rules, place), ...routes],
+    };
+  },
+);
+
+function placeOf({ entry, port, targets }: Outlet): RulePlace {
+  return {
+    entry,
+    port: port.port,
+    isStreaming: isStreaming(port.protocol),
+    targets: new Map(targets.map((target) => [target.key, target])),
+  };
+}
+
+function isStreaming(protocol: string): boolean {
+  return protocol === 'grpc' || protocol === 'http2';
+}
+
+/** Every name with its port, and the bare names where a bare host means this port. Never by ignoring ports: they tell services apart. */
+function domainsOf(entry: ServiceEntry, port: ServicePort, isLocal: boolean, domain: string): string[] {
+  const names = [
+    ...(isLocal ? [entry.name] : []),
+    `${entry.name}.${entry.namespace}`,
+    `${entry.name}.${entry.namespace}.svc`,
+    `${entry.name}.${entry.namespace}.svc.${domain}`,
+  ];
+  const isDefault = entry.defaultPort.port === port.port;
+  return [...(isDefault ? names : []), ...names.map((name) => `${name}:${port.port}`)];
+}
+
+/**
+ * CONNECT to an HTTP service: the bytes inside go round to this sidecar's tunnel listener, where each request is routed by its
+ * own authority. CONNECT to a TCP service goes straight to it.
+ */
+function connectRoute(port: ServicePort, rules: Rules, place: RulePlace): RouteJson {
+  const destinations = port.protocol === 'tcp' ? tcpDestinations(place.entry, rules) : [];
+  const [first, ...others] = destinations.map((target) => ({
+    name: clusterName(target, place),
+    weight: target.weight,
+  }));
+  return {
+    name: 'connect',
+    match: { connectMatcher: {} },
+    route: {
+      ...(first === undefined
+        ? { cluster: TUNNEL_CLUSTER }
+        : others.length === 0
+          ? { cluster: first.name }
+          : { weightedClusters: { clusters: [first, ...others] } }),
+      timeout: '0s',
+      idleTimeout: '0s',
+      upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }],
+    },
+  };
+}
+
+/** TCP has no headers to look at: the first rule without conditions decides, and without one it is the plain service. */
+export function tcpDestinations(entry: ServiceEntry, rules: Rules): readonly Destination[] {
+  const rule = [...rules, defaultRule(entry)].find((candidate) => candidate.matches.length === 0);
+  return rule?.action.kind === 'forward' ? weighedDestinations(rule.action.destinations) : [];
+}
+
+/** One route per match, with the rule's name in it, so that the access log says why. */
+function ruleRoutes(rule: Rule, place: RulePlace): readonly RouteJson[] {
+  const action = routeAction(rule, place);
+  const matches = rule.matches.length === 0 ? [anyRequest] : rule.matches;
+  return matches.map((match, i) => ({
+    name: routeName(rule, matches.length > 1 ? match.name || String(i) : match.name),
+    match: routeMatch(match),
+    ...action,
+  }));
+}
+
+/** `Route/default/reviews/testers`, with `#<match>` where a rule has several, and `~release` for what a release put before it. */
+export function routeName(rule: Rule, match: string): string {
+  const { kind, namespace, name } = rule.source;
+  const suffix = `${match === '' ? '' : `#${match}`}${rule.isReleaseCopy ? '~release' : ''}`;
+  return `${kind}/${namespace}/${name}/${rule.name}${suffix}`;
+}
+
+export const UNKNOWN_HOST = 'unknown-host';
+
+/** The answer's text is written by the listener, which can show the host that was asked for. */
+const unknownHost: VirtualHostJson = {
+  name: UNKNOWN_HOST,
+  domains: ['*'],
+  routes: [
+    { name: UNKNOWN_HOST, match: { connectMatcher: {} }, directResponse: { status: 404 } },
+    { name: UNKNOWN_HOST, match: { prefix: '/' }, directResponse: { status: 404 } },
+  ],
+};

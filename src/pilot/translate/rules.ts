@@ -1,0 +1,91 @@
+/** The rules of a service for one caller: compiled, with the releases in them, and without what other callers get. */
+import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { fullName } from '../../model/names.js';
+import type { Release } from '../../model/release.js';
+import type { ServiceSpec } from '../../model/service.js';
+import { callerPolicy, type CallerPolicy } from './caller-policy.js';
+import { type Compiled, compileRoute, defaultRule } from './compile-route.js';
+import { compileVirtualService } from './compile-virtual-service.js';
+import { versionsOf } from './envoy-clusters.js';
+import { indexOf, type ServiceEntry } from './mesh-index.js';
+import { overlay, type Shift, shiftOf } from './overlay.js';
+import type { CallerCondition, Rule, Rules, Target } from './policy.js';
+import { remember, sameList } from './remember.js';
+import { factsOf, type ServiceFacts } from './service-facts.js';
+
+/** Who calls, as far as rules may ask. */
+export interface Caller {
+  readonly namespace: string;
+  readonly service: string;
+  readonly cluster: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** As the definitions say, before any release: a VirtualService before a Route before the default. */
+export const compiledRules: (entry: ServiceEntry, domain: string) => Compiled = remember(
+  (entry: ServiceEntry, domain: string): Compiled => {
+    const fallback = defaultRule(entry);
+    if (entry.virtualService !== undefined) return compileVirtualService(entry.virtualService, domain);
+    if (entry.route === undefined) return { rules: [fallback], problems: [] };
+    const { rules, problems } = compileRoute(entry.route);
+    // What no rule of a Route takes goes to the stable version; a VirtualService answers 404 there, as Istio does.
+    return { rules: [...rules, fallback], problems };
+  },
+);
+
+/** With every release that touches a destination in them. */
+export function effectiveRules(snapshot: MeshSnapshot, entry: ServiceEntry, callerNamespace: string): Rules {
+  const { domain, rootNamespace } = indexOf(snapshot.definitions);
+  let { rules } = compiledRules(entry, domain);
+  for (const key of targetKeys(rules)) {
+    const facts = factsOf(snapshot, key);
+    const release = snapshot.releases.get(key);
+    const shift = facts === undefined || release === undefined ? undefined : shiftFor(release, facts.entry.spec);
+    if (facts === undefined || shift === undefined) continue;
+    rules = overlaid(rules, shift, facts, callerPolicy(facts.entry, callerNamespace, rootNamespace));
+  }
+  return rules;
+}
+
+const shiftFor = remember((release: Release, spec: ServiceSpec): Shift | undefined => shiftOf(spec, release));
+
+const overlaid = remember(
+  (rules: Rules, shift: Shift, facts: ServiceFacts, policy: CallerPolicy): Rules =>
+    overlay(rules, shift, (selection) => versionsOf(facts, policy, selection)),
+);
+
+/** Services that the rules send requests to, mirrors included; sorted. */
+export const targetKeys: (rules: Rules) => readonly string[] = remember((rules: Rules): readonly string[] =>
+  [...new Set(rules.flatMap(targetsOf).map((target) => fullName(target.namespace, target.service)))].toSorted((a, b) =>
+    a < b ? -1 : 1,
+  ),
+);
+
+export function targetsOf(rule: Rule): readonly Target[] {
+  if (rule.action.kind === 'redirect') return [];
+  return [...rule.action.destinations, ...rule.action.mirrors.map((mirror) => mirror.target)];
+}
+
+/** Without the rules that are for other callers or other ports. */
+export function rulesFor(rules: Rules, caller: Caller, port: number): Rules {
+  return sameList(
+    rules.flatMap((rule) => {
+      const kept = rule.matches.filter((match) => isCaller(match.caller, caller) && (match.port ?? port) === port);
+      if (kept.length === rule.matches.length) return [rule];
+      return kept.length === 0 ? [] : [withMatches(rule, sameList(kept))];
+    }),
+  );
+}
+
+const withMatches = remember((rule: Rule, matches: Rule['matches']): Rule => ({ ...rule, matches }));
+
+function isCaller(condition: CallerCondition | undefined, caller: Caller): boolean {
+  if (condition === undefined) return true;
+  const { services, clusters, labels, namespace } = condition;
+  return (
+    (services === undefined || services.includes(fullName(caller.namespace, caller.service))) &&
+    (clusters === undefined || clusters.includes(caller.cluster)) &&
+    (namespace === undefined || namespace === caller.namespace) &&
+    Object.entries(labels ?? {}).every(([key, value]) => caller.labels[key] === value)
+  );
+}

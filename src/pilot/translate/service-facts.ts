@@ -1,0 +1,87 @@
+/** What is known of a service at one moment: its stable version and all its versions. */
+import { type Labels, labelsOf, labelsOfVersion } from '../../dsl/labels.js';
+import type { Definition } from '../../model/definition.js';
+import type { Endpoint } from '../../model/instance.js';
+import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { effectiveStable, isActive, type Release } from '../../model/release.js';
+import type { VersionSpec } from '../../model/version.js';
+import { indexOf, type ServiceEntry } from './mesh-index.js';
+import { remember, sameList } from './remember.js';
+
+export interface KnownVersion {
+  readonly version: string;
+  readonly labels: Labels;
+}
+
+export interface ServiceFacts {
+  readonly entry: ServiceEntry;
+  /** What plain traffic gets, a succeeded release included; undefined: all versions. */
+  readonly stable: string | undefined;
+  /** Sorted. */
+  readonly versions: readonly KnownVersion[];
+}
+
+export function factsOf(snapshot: MeshSnapshot, key: string): ServiceFacts | undefined {
+  const entry = indexOf(snapshot.definitions).services.get(key);
+  if (entry === undefined) return undefined;
+  const release = snapshot.releases.get(key);
+  const versions = versionsOf(entry, release, snapshot.endpoints.get(key) ?? []);
+  return facts(entry, effectiveStable(entry.spec, release), versions);
+}
+
+const facts = remember(
+  (entry: ServiceEntry, stable: string | undefined, versions: readonly KnownVersion[]): ServiceFacts => ({
+    entry,
+    stable,
+    versions,
+  }),
+);
+
+/**
+ * The versions that are defined, and those that a route or a release names, so that whatever a rule can say has a cluster. A
+ * service without any Version runs outside: its versions are those that registered.
+ */
+function versionsOf(
+  entry: ServiceEntry,
+  release: Release | undefined,
+  endpoints: readonly Endpoint[],
+): readonly KnownVersion[] {
+  const found = new Map<string, KnownVersion>();
+  for (const definition of entry.versions) {
+    found.set(definition.spec.version, definedVersion(definition));
+  }
+  if (found.size === 0) {
+    for (const endpoint of endpoints) {
+      const { version } = endpoint;
+      if (version === '' || found.has(version)) continue;
+      found.set(version, registeredVersion(endpoint.labels, entry.name, version));
+    }
+  }
+  for (const version of namedVersions(entry, release)) {
+    if (!found.has(version)) found.set(version, registeredVersion(noLabels, entry.name, version));
+  }
+  return sameList([...found.values()].toSorted((a, b) => (a.version < b.version ? -1 : 1)));
+}
+
+const noLabels: Labels = {};
+
+const definedVersion = remember(
+  (definition: Definition<VersionSpec>): KnownVersion => ({
+    version: definition.spec.version,
+    labels: labelsOfVersion(definition),
+  }),
+);
+
+const registeredVersion = remember(
+  (labels: Labels, service: string, version: string): KnownVersion => ({
+    version,
+    labels: labelsOf(service, version, labels),
+  }),
+);
+
+function namedVersions(entry: ServiceEntry, release: Release | undefined): readonly string[] {
+  const splits = entry.route?.spec.rules.flatMap((rule) => rule.split.map((part) => part.version)) ?? [];
+  const stable = entry.spec.stable === undefined ? [] : [entry.spec.stable];
+  const isEffective = isActive(release) || release?.phase === 'succeeded';
+  return [...stable, ...splits, ...(isEffective ? [release.stable, release.gray] : [])];
+}

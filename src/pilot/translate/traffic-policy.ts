@@ -1,0 +1,155 @@
+/** How callers balance over, limit and eject the instances of a service: our defaults, and what a DestinationRule puts in their place. */
+import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import { protoDuration } from '../../model/duration.js';
+import { durationMs } from '../../model/fields.js';
+import type {
+  CircuitBreakersJson,
+  ClusterJson,
+  OutlierDetectionJson,
+  UpstreamConnectionOptionsJson,
+} from '../../xds/envoy-json.js';
+
+type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;
+type Outlier = NonNullable<TrafficPolicy['outlierDetection']>;
+
+const CONNECT_TIMEOUT = '1s';
+const PANIC_PERCENT = 50;
+
+export function trafficPolicy(policy: TrafficPolicy | undefined): ClusterJson {
+  const { connectionPool: pool, outlierDetection: outlier } = policy ?? {};
+  const keepalive = tcpKeepalive(pool?.tcp?.tcpKeepalive);
+  return {
+    connectTimeout: duration(pool?.tcp?.connectTimeout) ?? CONNECT_TIMEOUT,
+    ...balancing(policy?.loadBalancer?.simple),
+    commonLbConfig: {
+      // Below this share of healthy instances all of them are used: many that vanish at once are more often the registry's
+      // trouble than theirs.
+      healthyPanicThreshold: { value: outlier?.minHealthPercent ?? PANIC_PERCENT },
+      updateMergeWindow: '0.5s',
+    },
+    circuitBreakers: circuitBreakers(pool),
+    outlierDetection: outlier === undefined ? defaultOutlier : outlierDetection(outlier),
+    ...(keepalive === undefined ? {} : { upstreamConnectionOptions: keepalive }),
+  };
+}
+
+type Simple = NonNullable<TrafficPolicy['loadBalancer']>['simple'];
+
+/** A new instance gets its share over half a minute: runtimes start cold. */
+const slowStart = { slowStartConfig: { slowStartWindow: '30s', minWeightPercent: { value: 10 } } };
+
+function balancing(simple: Simple): ClusterJson {
+  switch (simple) {
+    case undefined:
+    case 'UNSPECIFIED':
+    case 'LEAST_REQUEST':
+    case 'LEAST_CONN':
+    case 'PASSTHROUGH': // refused when it was applied
+      return { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 2, ...slowStart } };
+    case 'ROUND_ROBIN':
+      return { lbPolicy: 'ROUND_ROBIN', roundRobinLbConfig: slowStart };
+    case 'RANDOM':
+      return { lbPolicy: 'RANDOM' };
+  }
+}
+
+const RETRY_BUDGET = { budgetPercent: { value: 20 }, minRetryConcurrency: 3 };
+
+function circuitBreakers(pool: ConnectionPool | undefined): CircuitBreakersJson {
+  const maxRetries = limit(pool?.http?.maxRetries);
+  return {
+    thresholds: [
+      {
+        priority: 'DEFAULT',
+        maxConnections: limit(pool?.tcp?.maxConnections) ?? 1024,
+        maxPendingRequests: limit(pool?.http?.http1MaxPendingRequests) ?? 256,
+        maxRequests: limit(pool?.http?.http2MaxRequests) ?? 1024,
+        trackRemaining: true,
+        // A budget would take the place of a fixed number.
+        ...(maxRetries === undefined ? { retryBudget: RETRY_BUDGET } : { maxRetries }),
+      },
+    ],
+    perHostThresholds: [{ maxConnections: 256 }],
+  };
+}
+
+/** Istio writes 0 for "the default". */
+function limit(value: number | undefined): number | undefined {
+  return value === 0 ? undefined : value;
+}
+
+const ENFORCED = 100;
+
+/** For services of few instances, which never come near Envoy's own minimums. */
+const defaultOutlier: OutlierDetectionJson = {
+  consecutive5xx: 5,
+  enforcingConsecutive5xx: ENFORCED,
+  consecutiveGatewayFailure: 5,
+  enforcingConsecutiveGatewayFailure: ENFORCED,
+  splitExternalLocalOriginErrors: true,
+  consecutiveLocalOriginFailure: 3,
+  interval: '5s',
+  baseEjectionTime: '15s',
+  maxEjectionTime: '180s',
+  maxEjectionTimeJitter: '5s',
+  maxEjectionPercent: 50,
+  successRateMinimumHosts: 4,
+  successRateRequestVolume: 50,
+  successRateStdevFactor: 1900,
+  enforcingFailurePercentage: ENFORCED,
+  failurePercentageThreshold: 50,
+  failurePercentageMinimumHosts: 3,
+  failurePercentageRequestVolume: 30,
+  successfulActiveHealthCheckUnejectHost: false,
+};
+
+/** Istio's meaning of what is left out, except for the share that may be ejected: Envoy's 10 % ejects nobody out of fewer than ten. */
+function outlierDetection(outlier: Outlier): OutlierDetectionJson {
+  const is5xx = outlier.consecutive5xxErrors !== 0;
+  const gateway = outlier.consecutiveGatewayErrors;
+  return {
+    consecutive5xx: limit(outlier.consecutive5xxErrors) ?? 5,
+    enforcingConsecutive5xx: is5xx ? ENFORCED : 0,
+    ...(gateway === undefined
+      ? { enforcingConsecutiveGatewayFailure: 0 }
+      : {
+          consecutiveGatewayFailure: limit(gateway) ?? 5,
+          enforcingConsecutiveGatewayFailure: gateway === 0 ? 0 : ENFORCED,
+        }),
+    ...(outlier.splitExternalLocalOriginErrors === true
+      ? {
+          splitExternalLocalOriginErrors: true,
+          consecutiveLocalOriginFailure: outlier.consecutiveLocalOriginFailures ?? 5,
+          enforcingConsecutiveLocalOriginFailure: ENFORCED,
+          enforcingLocalOriginSuccessRate: 0,
+        }
+      : {}),
+    interval: duration(outlier.interval) ?? '10s',
+    baseEjectionTime: duration(outlier.baseEjectionTime) ?? '30s',
+    maxEjectionPercent: outlier.maxEjectionPercent ?? 50,
+    enforcingSuccessRate: 0,
+  };
+}
+
+function tcpKeepalive(
+  keepalive: NonNullable<ConnectionPool['tcp']>['tcpKeepalive'],
+): UpstreamConnectionOptionsJson | undefined {
+  if (keepalive === undefined) return undefined;
+  const { probes, time, interval } = keepalive;
+  return {
+    tcpKeepalive: {
+      ...(probes === undefined ? {} : { keepaliveProbes: probes }),
+      ...(time === undefined ? {} : { keepaliveTime: wholeSeconds(time) }),
+      ...(interval === undefined ? {} : { keepaliveInterval: wholeSeconds(interval) }),
+    },
+  };
+}
+
+/** The kernel counts in seconds. */
+function wholeSeconds(text: string): number {
+  return Math.max(1, Math.round(durationMs(text) / 1000));
+}
+
+function duration(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : protoDuration(durationMs(text));
+}
