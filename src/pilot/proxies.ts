@@ -1,6 +1,5 @@
 /** The proxies of this pilot: who may connect, what each is served, what they refuse and report. */
 import type { ProxyConfig, ProxyItem } from '../model/api.js';
-import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
@@ -13,7 +12,6 @@ export interface ProxiesOptions {
   readonly pilot: string;
   readonly publisher: Publisher;
   readonly networks: TrustedNetworks;
-  readonly clock: Clock;
   readonly log: Logger;
   /** Resolves when there is something to serve; with it, the published snapshot is as new as can be shown. */
   readonly fresh: (signal: AbortSignal) => Promise<void>;

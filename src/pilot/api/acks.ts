@@ -1,0 +1,22 @@
+import type { AckWaitResponse } from '../../model/api.js';
+import { waitForAcks, withAckFeed } from '../wait-for-acks.js';
+import type { ApiContext } from './context.js';
+
+/** On the pilot's own mirror where there is one; it must itself have come to that revision to see who lags. */
+export async function waitAcks(
+  api: ApiContext,
+  storeRevision: bigint,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<AckWaitResponse> {
+  const { store, clock, live } = api;
+  const { keys } = store;
+  if (live === undefined) {
+    return withAckFeed(store, (feed) => waitForAcks(feed, keys, storeRevision, timeoutMs, clock, signal));
+  }
+  const feed = {
+    entries: () => live.mirror.entries.values(),
+    onChange: (listener: () => void) => live.onChange(listener),
+  };
+  return waitForAcks(feed, keys, storeRevision, timeoutMs, clock, signal);
+}

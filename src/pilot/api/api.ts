@@ -1,0 +1,49 @@
+/** The pilot's HTTP API. It needs no port (`app.request`), so `mesh --store` runs it in its own process. */
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { MeshError } from '../../runtime/mesh-error.js';
+import type { ApiContext } from './context.js';
+import { definitionRoutes } from './definitions.js';
+import { deploymentRoutes } from './deployments.js';
+import { errorResponse } from './errors.js';
+import { grayRoutes } from './gray.js';
+import { instanceRoutes } from './instances.js';
+import { processRoutes } from './process.js';
+import { proxyRoutes } from './proxies.js';
+import { type Route, serveRoute } from './route.js';
+import { statusRoutes } from './status.js';
+import { watchRoutes } from './watch.js';
+
+export type { ApiContext, LivePilot } from './context.js';
+
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+export function createApi(api: ApiContext): Hono {
+  const app = new Hono();
+  app.onError((error, context) => errorResponse(context, error, api.log));
+  app.notFound((context) => {
+    const failure = new MeshError('MESH2005', `${context.req.method} ${context.req.path} is not part of this API`, {
+      hint: 'GET /openapi.json lists what is',
+    });
+    return errorResponse(context, failure, api.log);
+  });
+  const tooLarge = new MeshError('MESH2007', `the body has more than ${MAX_BODY_BYTES} bytes`);
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => errorResponse(context, tooLarge, api.log) }));
+  const routes = routesOf(api);
+  for (const route of routes) serveRoute(app, route);
+  return app;
+}
+
+function routesOf(api: ApiContext): readonly Route[] {
+  const routes: Route[] = [
+    ...definitionRoutes(api),
+    ...deploymentRoutes(api),
+    ...instanceRoutes(api),
+    ...grayRoutes(api),
+    ...proxyRoutes(api),
+    ...statusRoutes(api),
+    ...watchRoutes(api),
+  ];
+  routes.push(...processRoutes(api, () => routes));
+  return routes;
+}

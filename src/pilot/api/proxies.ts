@@ -1,0 +1,98 @@
+/** Proxies: which versions they have, what they are served, and waiting for them. */
+import { z } from 'zod';
+import type { List, ProxyConfig, ProxyItem } from '../../model/api.js';
+import { MeshError, messageOf } from '../../runtime/mesh-error.js';
+import { waitAcks } from './acks.js';
+import type { ApiContext, LivePilot } from './context.js';
+import { listOf } from './lists.js';
+import { otherPilots, type RemotePilot } from './other-pilots.js';
+import { defineRoute, queryCount, queryFlag, type Route } from './route.js';
+
+const ACK_WAIT_MS = 30_000;
+const MAX_ACK_WAIT_MS = 600_000;
+const configTypes = ['clusters', 'endpoints', 'listeners', 'routes', 'runtime'] as const;
+
+export function proxyRoutes(api: ApiContext): readonly Route[] {
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/proxies',
+      summary: 'Proxies of this pilot, or with all=true of every pilot',
+      query: z.strictObject({ all: queryFlag.optional() }),
+      answer: 'List<ProxyItem>',
+      async handle({ query, signal }) {
+        const revision = api.live?.snapshot()?.revision ?? 0;
+        const own = api.live?.proxies() ?? [];
+        if (query.all !== true) return listOf('Proxy', revision, liveOf(api).proxies());
+        const others = await otherPilots(api, signal);
+        const answers = await Promise.all(others.map((pilot) => proxiesOf(api, pilot)));
+        const items = [...own, ...answers.flat()].toSorted((a, b) => (a.proxy < b.proxy ? -1 : 1));
+        return listOf('Proxy', revision, items);
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      // An id holds slashes; a client may encode them or not.
+      path: '/v1/proxies/:proxy{.+}/config',
+      summary: 'What a proxy is served, as Envoy JSON',
+      query: z.strictObject({ type: z.enum([...configTypes, 'all']).optional() }),
+      answer: 'ProxyConfig',
+      async handle({ param, query: { type = 'all' }, signal }) {
+        const proxy = param('proxy');
+        const config = api.live?.proxyConfig(proxy) ?? (await configElsewhere(api, proxy, signal));
+        if (config === undefined) {
+          throw new MeshError('MESH2005', `proxy ${proxy} is not connected`, { hint: 'see mesh proxy list' });
+        }
+        const resources = Object.entries(config.resources).filter(([name]) => type === 'all' || name === type);
+        return { proxy, resources: Object.fromEntries(resources) } satisfies ProxyConfig;
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/acks',
+      summary: 'Answers when the proxies of every live pilot have acknowledged a store revision, else 504',
+      query: z.strictObject({
+        storeRevision: z
+          .string()
+          .regex(/^\d{1,19}$/)
+          .transform(BigInt),
+        timeoutMs: queryCount(MAX_ACK_WAIT_MS).optional(),
+      }),
+      answer: 'AckWaitResponse',
+      async handle({ query: { storeRevision, timeoutMs = ACK_WAIT_MS }, signal }) {
+        const answer = await waitAcks(api, storeRevision, timeoutMs, signal);
+        if (answer.acked) return answer;
+        throw new MeshError('MESH2003', `not acknowledged within ${timeoutMs} ms by ${answer.laggards.join(', ')}`, {
+          retryable: true,
+          hint: 'see mesh proxy status',
+        });
+      },
+    }),
+  ];
+}
+
+function liveOf(api: ApiContext): LivePilot {
+  if (api.live !== undefined) return api.live;
+  throw new MeshError('MESH2008', 'no pilot runs here, so no proxy is connected', {
+    hint: 'ask a pilot: --server URL',
+  });
+}
+
+/** A pilot that does not answer has no proxies to show; that is told in the log, not held against the others. */
+async function proxiesOf(api: ApiContext, pilot: RemotePilot): Promise<readonly ProxyItem[]> {
+  try {
+    // Another pilot of the same program answers in the same shape.
+    return ((await pilot.get('/v1/proxies')) as List<ProxyItem>).items;
+  } catch (error) {
+    api.log.warn({ pilot: pilot.id, error: messageOf(error) }, 'another pilot did not tell its proxies');
+    return [];
+  }
+}
+
+async function configElsewhere(api: ApiContext, proxy: string, signal: AbortSignal): Promise<ProxyConfig | undefined> {
+  for (const pilot of await otherPilots(api, signal)) {
+    const isThere = (await proxiesOf(api, pilot)).some((item) => item.proxy === proxy);
+    if (isThere) return (await pilot.get(`/v1/proxies/${encodeURIComponent(proxy)}/config`)) as ProxyConfig;
+  }
+  return undefined;
+}

@@ -1,0 +1,234 @@
+/** The assembly of the pilot: what is wired to what, and in which order it begins and ends. */
+import { allKinds } from '../dsl/kinds.js';
+import type { PilotStatus } from '../model/api.js';
+import type { Problem } from '../model/problem.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import { namingRanges } from '../store/naming.js';
+import type { MirrorBatch, Range, Registrar } from '../store/store.js';
+import { createAdsServer } from '../xds/ads-server.js';
+import { ackStatus, writeAcks } from './acks.js';
+import { createApi } from './api/api.js';
+import type { LivePilot } from './api/context.js';
+import { listenHttp } from './api/listen.js';
+import { freshnessOf } from './freshness.js';
+import { createMetrics } from './metrics.js';
+import type { Pilot, PilotOptions } from './options.js';
+import { createProxies } from './proxies.js';
+import { createPublisher } from './publish.js';
+import { collectReleaseFacts } from './release/release-facts.js';
+import { emptySnapshot, type SnapshotState, updateSnapshot } from './snapshot.js';
+import { translate } from './translate/index.js';
+import { hostOf, refuseOpenAddress, trustedNetworks } from './trusted-networks.js';
+
+export type { Pilot, PilotOptions } from './options.js';
+
+const LEASE_TTL_S = 10;
+const HEAD_RETRY_MS = 200;
+
+export async function startPilot(options: PilotOptions): Promise<Pilot> {
+  const { store, clock, log, id, version } = options;
+  const { keys } = store;
+  const networks = trustedNetworks(options.trustedNetworks ?? []);
+  refuseOpenAddress('--http', options.http, networks);
+  refuseOpenAddress('--xds', options.xds, networks);
+
+  const metrics = createMetrics(clock);
+  const listeners = new Set<(changed: readonly string[]) => void>();
+  let state: SnapshotState = emptySnapshot;
+  let isReady = false;
+  const closing = new AbortController();
+
+  const registrar = store.registrar({ ttlSeconds: LEASE_TTL_S });
+  const publisher = createPublisher({
+    translate,
+    clock,
+    log,
+    onPublished() {
+      server.changed();
+      acks.note();
+    },
+  });
+  /** As of the last acknowledgement that was written: reports ask for it far more often than it changes. */
+  let ackedByProxy: ReadonlyMap<string, bigint> = new Map();
+  const acks = writeAcks({
+    registrar,
+    key: keys.ack(id),
+    clock,
+    read() {
+      const proxies = server.proxies();
+      ackedByProxy = new Map(proxies.map((proxy) => [proxy.id, proxy.ackedRevision]));
+      metrics.proxies(proxies.length);
+      return ackStatus(publisher.published()?.storeRevision ?? 0n, proxies);
+    },
+    changed: (status) => metrics.acknowledged(status),
+  });
+  const facts = collectReleaseFacts({
+    registrar,
+    keys,
+    clock,
+    pilot: id,
+    statNameOf: (envoyCluster) => publisher.statNameOf(envoyCluster),
+  });
+
+  const onChange = (batch: MirrorBatch): void => {
+    const before = state.snapshot;
+    state = updateSnapshot(state, batch, { keys, kinds: allKinds });
+    const { snapshot } = state;
+    if (snapshot !== before) {
+      metrics.changed(snapshot.storeRevision);
+      if (snapshot.releases !== before.releases) metrics.releases(snapshot.releases);
+      facts.releases(snapshot.releases);
+      // A gray release goes out at once, and back at once, whatever else is changing.
+      if (isReady) publisher.update(snapshot, snapshot.releases !== before.releases);
+    }
+    const changed = [...batch.puts.map((entry) => entry.key), ...batch.deletes.map((gone) => gone.key)];
+    for (const listener of listeners) listener(changed);
+  };
+  const ranges = mirrored(options);
+  const mirror = store.mirror({ list: ranges, watch: ranges, onChange });
+  mirror.onState(({ synced }) => metrics.synced(synced));
+
+  const freshness = freshnessOf(store, mirror, clock);
+  const whenReady = becomeReady();
+  // Closed before it was ready: whoever waits for it is told, and nobody has to.
+  whenReady.catch(() => undefined);
+  const proxies = createProxies({
+    pilot: id,
+    publisher,
+    networks,
+    log,
+    async fresh(signal) {
+      await untilAborted(whenReady, signal);
+      await freshness.catchUp();
+      publisher.publishNow();
+    },
+    report(node, report) {
+      const acked = ackedByProxy.get(node.id) ?? -1n;
+      facts.report(node.id, report, (release) => {
+        const entry = mirror.entries.get(keys.release(release.namespace, release.service));
+        return entry !== undefined && acked >= entry.modRevision;
+      });
+    },
+    left: (proxy) => facts.left(proxy),
+  });
+  const server = createAdsServer({
+    host: proxies.host,
+    clock,
+    logger: log,
+    metrics: metrics.xds,
+    isServing: () => isReady,
+  });
+  server.onAcked(() => acks.note());
+
+  const live: LivePilot = {
+    id,
+    mirror,
+    trustedNetworks: networks.cidrs,
+    snapshot: () => (isReady ? state.snapshot : undefined),
+    notReady: () => (isReady ? undefined : 'there is no complete view of the store yet'),
+    findings: () => findingsOf(state, publisher.problems(), (kind, ns, name) => keys.def(kind, ns, name)),
+    proxies: () => proxies.items(server.proxies()),
+    proxyConfig: (proxy) => proxies.config(proxy),
+    metrics: () => metrics.text(),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const app = createApi({ store, kinds: allKinds, clock, log, version, live });
+
+  const closeAll = async (): Promise<void> => {
+    closing.abort(new Error('the pilot is closing'));
+    // First out of the store, so that nobody is sent here any more; then the streams, which look for another pilot.
+    await Promise.all([acks.close(), facts.close(), publisher.close()]);
+    await registrar.close();
+    await server.close();
+    await http?.close();
+    await mirror.close();
+  };
+  let http: Awaited<ReturnType<typeof listenHttp>> | undefined;
+  try {
+    http = await listenHttp(app, options.http, networks);
+    const xdsAddress = await server.listen(options.xds);
+    const advertised = { http: advertise(options, http.address), xds: advertise(options, xdsAddress) };
+    const status: PilotStatus = { id, ...advertised, version, startedAt: clock.now() };
+    void whenReady.then(
+      () => announce(registrar, keys.pilot(id), status),
+      () => undefined,
+    );
+    log.info({ pilot: id, http: http.address, xds: xdsAddress, store: store.description }, 'pilot listens');
+    return { id, httpAddress: http.address, xdsAddress, whenReady, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+
+  async function becomeReady(): Promise<void> {
+    await mirror.whenListed;
+    // The first list may be older than the store: one read of its head, and what that proves is what we serve.
+    while (!(await freshness.catchUp())) {
+      log.warn({ pilot: id, store: store.description }, 'the store does not show its head; trying again');
+      await clock.sleep(HEAD_RETRY_MS, closing.signal);
+    }
+    isReady = true;
+    publisher.update(state.snapshot, true);
+    publisher.publishNow();
+    log.info({ pilot: id, revision: state.snapshot.revision }, 'pilot serves');
+  }
+
+  function announce(leased: Registrar, key: string, status: PilotStatus): void {
+    acks.note();
+    leased.set(key, JSON.stringify(status));
+  }
+}
+
+/** What the snapshot is made of, and what the API tells of. Histories are read when they are asked for. */
+function mirrored({ store: { keys } }: PilotOptions): Range[] {
+  const own = (['def', 'release', 'plan', 'instance', 'node', 'pilot', 'ack', 'fact'] as const).map((first) =>
+    keys.below(first),
+  );
+  return [...own, { key: keys.revHead }, ...namingRanges()];
+}
+
+function advertise({ advertise: host }: PilotOptions, bound: string): string {
+  const port = bound.slice(bound.lastIndexOf(':') + 1);
+  if (host !== undefined) return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  if (!['0.0.0.0', '::'].includes(hostOf(bound))) return bound;
+  throw new MeshError('MESH2007', `${bound} is no address that others could reach`, {
+    hint: 'name the address of this machine: --advertise 10.0.0.5',
+  });
+}
+
+function findingsOf(
+  state: SnapshotState,
+  problems: ReturnType<ReturnType<typeof createPublisher>['problems']>,
+  keyOf: (kind: string, namespace: string | undefined, name: string) => string,
+): ReadonlyMap<string, readonly Problem[]> {
+  const findings = new Map<string, Problem[]>();
+  const add = (key: string, problem: Problem): void => {
+    const known = findings.get(key) ?? [];
+    // Every proxy that is served a definition reports the same about it.
+    if (!known.some((one) => one.message === problem.message)) findings.set(key, [...known, problem]);
+  };
+  for (const [key, problem] of state.findings) add(key, problem);
+  for (const { definition, problem } of problems) {
+    if (definition === undefined) add(problem.path, problem);
+    else add(keyOf(definition.kind, definition.namespace, definition.name), problem);
+  }
+  return findings;
+}
+
+/** Rejects when the signal aborts first. */
+async function untilAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  signal.throwIfAborted();
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(new Error(messageOf(signal.reason)));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

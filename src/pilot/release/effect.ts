@@ -1,0 +1,35 @@
+/** What a release would move: every destination of its service, in whichever service's rules it stands. Pure. */
+import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { fullName } from '../../model/names.js';
+import type { Release } from '../../model/release.js';
+import { callerPolicy } from '../translate/caller-policy.js';
+import { versionsOf } from '../translate/envoy-clusters.js';
+import { type OverlayFinding, overlayFindings } from '../translate/index.js';
+import { indexOf } from '../translate/mesh-index.js';
+import type { Rules } from '../translate/policy.js';
+import { compiledRules, targetKeys } from '../translate/rules.js';
+import { factsOf } from '../translate/service-facts.js';
+
+/** As callers of the service's own namespace meet it. */
+export function releaseFindings(
+  snapshot: MeshSnapshot,
+  { namespace, service, stable, gray }: Pick<Release, 'namespace' | 'service' | 'stable' | 'gray'>,
+): readonly OverlayFinding[] {
+  const key = fullName(namespace, service);
+  const facts = factsOf(snapshot, key);
+  if (facts === undefined) return [];
+  const { services, domain, rootNamespace } = indexOf(snapshot.definitions);
+  const policy = callerPolicy(facts.entry, namespace, rootNamespace);
+  const shift = { namespace, service, from: stable, to: gray };
+  return [...services.values()].flatMap((entry) => {
+    const rules = reachableRules(compiledRules(entry, domain).rules);
+    if (!targetKeys(rules).includes(key)) return [];
+    return overlayFindings(rules, shift, (selection) => versionsOf(facts, policy, selection));
+  });
+}
+
+/** Behind a rule that takes every request stands nothing that a request could meet. */
+function reachableRules(rules: Rules): Rules {
+  const last = rules.findIndex((rule) => rule.matches.length === 0);
+  return last === -1 ? rules : rules.slice(0, last + 1);
+}
