@@ -25,28 +25,32 @@ export const noSources: ServiceSources = { records: new Map(), registrations: ne
  * registered itself. An instance that registers itself besides its agent is the same address, and counted once.
  */
 export function endpointsOf(namespace: string, service: string, sources: ServiceSources): readonly Endpoint[] {
-  const registered = new Set([...sources.registrations.values()].map((registration) => registration.address));
+  const registrations = [...sources.registrations.values()];
+  const addresses = new Set(registrations.map((registration) => registration.address));
+  const instances = new Set(registrations.map((registration) => registration.mesh['instance']));
   const managed = new Set<string>();
   const endpoints: Endpoint[] = [];
   for (const record of sources.records.values()) {
     if (record.state === 'stopped') continue;
-    for (const [portName, port] of Object.entries(record.ports.inbound)) {
-      const address = joinAddress(record.address, port);
-      managed.add(address);
-      const health = healthOf(record, registered.has(address));
-      if (health !== undefined) endpoints.push(managedEndpoint(record, portName, port, health));
-    }
+    const ports = Object.entries(record.ports.inbound);
+    const own = ports.map(([, port]) => joinAddress(record.address, port));
+    for (const address of own) managed.add(address);
+    // An instance with several ports is registered under one of them, and lives with all.
+    const isRegistered = instances.has(record.instance) || own.some((address) => addresses.has(address));
+    const health = healthOf(record, isRegistered);
+    if (health === undefined) continue;
+    endpoints.push(...ports.map(([portName, port]) => managedEndpoint(record, portName, port, health)));
   }
-  const own = new Map<string, Endpoint>();
-  for (const registration of sources.registrations.values()) {
+  const selfRegistrations = new Map<string, Endpoint>();
+  for (const registration of registrations) {
     if (managed.has(registration.address)) continue;
-    const known = own.get(registration.address);
+    const known = selfRegistrations.get(registration.address);
     // The same address may stand below `services/` and below `versions/`: the one that names the version knows more.
     if (known === undefined || known.version === '') {
-      own.set(registration.address, selfRegistered(namespace, service, registration));
+      selfRegistrations.set(registration.address, selfRegistered(namespace, service, registration));
     }
   }
-  return [...endpoints, ...own.values()].toSorted(byAddress);
+  return [...endpoints, ...selfRegistrations.values()].toSorted(byAddress);
 }
 
 function healthOf(record: InstanceRecord, isRegistered: boolean): EndpointHealth | undefined {
