@@ -8,7 +8,7 @@ import type { Problem } from '../model/problem.js';
 import type { Release } from '../model/release.js';
 import { type Dangling, type Demand, demandsOf, versionKey } from './demand.js';
 import { type Desired, desiredInstance, type NodePlace } from './desired.js';
-import { type Candidate, fits, refusals, starting } from './filters.js';
+import { type Candidate, refusals, starting } from './filters.js';
 import { claim, openLoad, type Placed } from './place.js';
 import type { PortLedger } from './ports.js';
 import { problemAt } from './problem-at.js';
@@ -116,12 +116,10 @@ function startMissing(
   const problems: Problem[] = [];
   for (const demand of demands) {
     const service = fullName(demand.service.namespace as string, demand.service.name);
+    // The demand's nodes have passed the standing filters; of `starting` only the ports are left, which change as we go.
+    const hasRoom = (node: string): boolean => situation.ledger.free(node) >= demand.wish.ports;
     for (let have = claims.get(demand)?.length ?? 0; have < demand.count; have++) {
-      const fitting = situation.candidates().filter((c) => fits(starting, c, demand.wish));
-      const node = load.least(
-        fitting.map((candidate) => candidate.node).filter((name) => demand.nodes.includes(name)),
-        service,
-      );
+      const node = load.least(demand.nodes.filter(hasRoom), service);
       if (node === undefined) {
         problems.push(unplaced(situation, demand, demand.count - have));
         break;

@@ -53,7 +53,7 @@ export function planNodes(input: PlanInput): Planned {
   const steps = named.flatMap((decision) => stepOf(decision, input, situation) ?? []);
   return {
     plans,
-    steps: steps.toSorted((a, b) => (stepKey(a) < stepKey(b) ? -1 : 1)),
+    steps: sortedBy(stepKey, steps),
     problems: sortProblems([
       ...problems,
       ...fixedPortClashes(input.definitions, plans),
@@ -85,6 +85,9 @@ function situationOf(input: PlanInput, holders: readonly Holder[]): Situation {
     definitions.all(nodeKind).map(({ name, spec }) => ({ node: name, address: spec.address, range: portRange(spec) })),
     holders,
   );
+  const nodesNow = definitions.all(nodeKind).map(({ name, labels, spec }) => {
+    return { node: name, cluster: spec.cluster, labels, range: spec.ports };
+  });
   return {
     definitions,
     releases: input.releases,
@@ -92,14 +95,7 @@ function situationOf(input: PlanInput, holders: readonly Holder[]): Situation {
     places,
     ledger,
     currents: currentsOf(input),
-    candidates: () =>
-      definitions.all(nodeKind).map(({ name, labels, spec }) => ({
-        node: name,
-        cluster: spec.cluster,
-        labels,
-        range: spec.ports,
-        freePorts: ledger.free(name),
-      })),
+    candidates: () => nodesNow.map((node) => ({ ...node, freePorts: ledger.free(node.node) })),
     mayChangeNode: (node) => nodes?.includes(node) ?? true,
     mayChangeService: (service) => services?.includes(service) ?? true,
   };
@@ -110,16 +106,19 @@ type Named = Decision & { readonly instance: string };
 /** Ids say what and since when: `<service>-<version>-<revision>`, from the second one on with `-<k>`. */
 function nameAll(decisions: readonly Decision[], taken: ReadonlySet<string>, revision: number): Named[] {
   const used = new Set(taken);
-  return decisions
-    .toSorted((a, b) => (decisionKey(a) < decisionKey(b) ? -1 : 1))
-    .map((decision) => {
-      if (decision.kind !== 'start') return { ...decision, instance: decision.current.planned.instance };
-      const base = `${decision.desired.service}-${decision.desired.version}-${revision}`;
-      let instance = base;
-      for (let k = 2; used.has(instance); k++) instance = `${base}-${k}`;
-      used.add(instance);
-      return { ...decision, instance };
-    });
+  return sortedBy(decisionKey, decisions).map((decision) => {
+    if (decision.kind !== 'start') return { ...decision, instance: decision.current.planned.instance };
+    const base = `${decision.desired.service}-${decision.desired.version}-${revision}`;
+    let instance = base;
+    for (let k = 2; used.has(instance); k++) instance = `${base}-${k}`;
+    used.add(instance);
+    return { ...decision, instance };
+  });
+}
+
+function sortedBy<Item>(key: (item: Item) => string, items: readonly Item[]): Item[] {
+  const keyed = items.map((item) => [key(item), item] as const);
+  return keyed.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
 }
 
 /** Two new ones of one version on one node differ in their ports only. */
@@ -132,13 +131,12 @@ function decisionKey(decision: Decision): string {
 
 function assemble(input: PlanInput, { places, mayChangeNode }: Situation, named: readonly Named[]): NodePlan[] {
   const nodes = [...new Set([...places.keys(), ...input.lastPlans.keys()])].toSorted();
+  const byNode = new Map<string, PlannedInstance[]>(nodes.map((node) => [node, []]));
+  for (const decision of named) byNode.get(nodeOf(decision))?.push(...plannedInstance(decision, input.revision));
   return nodes.flatMap((node) => {
     const last = input.lastPlans.get(node);
     if (!mayChangeNode(node)) return last ?? [];
-    const instances = named
-      .filter((decision) => nodeOf(decision) === node)
-      .flatMap((decision) => plannedInstance(decision, input.revision) ?? [])
-      .toSorted((a, b) => (a.instance < b.instance ? -1 : 1));
+    const instances = sortedBy((planned) => planned.instance, byNode.get(node) ?? []);
     // A node that is gone has no place any more; its plan becomes empty and keeps its address.
     const place = places.get(node) ?? (last as NodePlan);
     return last !== undefined && isSame(last, place, instances) ? last : newPlan(place, instances, input.revision);
@@ -165,15 +163,16 @@ function nodeOf(decision: Decision): string {
   return decision.kind === 'start' ? decision.node : decision.current.node;
 }
 
-function plannedInstance(decision: Named, revision: number): PlannedInstance | undefined {
+/** One, or none when it is to go. */
+function plannedInstance(decision: Named, revision: number): PlannedInstance[] {
   switch (decision.kind) {
     case 'keep':
-      return decision.current.planned;
+      return [decision.current.planned];
     case 'remove':
-      return undefined;
+      return [];
     case 'start': {
       const { desired, ports, instance } = decision;
-      return { ...desired, instance, revision, ports, upstreams: withListeners(desired, ports) };
+      return [{ ...desired, instance, revision, ports, upstreams: withListeners(desired, ports) }];
     }
   }
 }

@@ -65,20 +65,21 @@ export interface Load {
 }
 
 export function openLoad(): Load {
-  const ofService = new Map<string, number>();
+  const ofService = new Map<string, Map<string, number>>();
   const ofNode = new Map<string, number>();
-  const count = (counts: Map<string, number>, key: string): number => counts.get(key) ?? 0;
   return {
     add(node, service) {
-      ofNode.set(node, count(ofNode, node) + 1);
-      ofService.set(`${node} ${service}`, count(ofService, `${node} ${service}`) + 1);
+      const own = ofService.get(service) ?? new Map<string, number>();
+      ofService.set(service, own.set(node, (own.get(node) ?? 0) + 1));
+      ofNode.set(node, (ofNode.get(node) ?? 0) + 1);
     },
     least(nodes, service) {
+      const own = ofService.get(service);
       const compare = (a: string, b: string): number =>
-        count(ofService, `${a} ${service}`) - count(ofService, `${b} ${service}`) ||
-        count(ofNode, a) - count(ofNode, b) ||
-        (a < b ? -1 : 1);
-      return nodes.toSorted(compare)[0];
+        (own?.get(a) ?? 0) - (own?.get(b) ?? 0) || (ofNode.get(a) ?? 0) - (ofNode.get(b) ?? 0) || (a < b ? -1 : 1);
+      const [first, ...others] = nodes;
+      if (first === undefined) return undefined;
+      return others.reduce((best, node) => (compare(node, best) < 0 ? node : best), first);
     },
   };
 }

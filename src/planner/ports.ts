@@ -34,42 +34,51 @@ export function machineOf(address: string): string {
 
 const OCCUPIED_BY_NEW = '';
 
-export function openLedger(nodes: readonly RangedNode[], holders: Iterable<Holder>): PortLedger {
-  /** By machine: port to the instance that has it. */
-  const taken = new Map<string, Map<number, string>>();
-  const machine = (address: string): Map<number, string> => {
-    const key = machineOf(address);
-    let ports = taken.get(key);
-    if (ports === undefined) taken.set(key, (ports = new Map()));
-    return ports;
-  };
-  for (const holder of holders) {
-    for (const port of allPorts(holder.ports)) machine(holder.address).set(port, holder.instance);
-  }
-  const byName = new Map(nodes.map((node) => [node.node, { ...node, used: machine(node.address) }]));
+interface Machine {
+  /** Port to the instance that has it. */
+  readonly used: Map<number, string>;
+  readonly nodes: RangedNode[];
+}
 
-  const free = (name: string): number => {
-    const node = byName.get(name);
-    if (node === undefined) return 0;
-    const { first, last } = node.range;
-    const used = [...node.used.keys()].filter((port) => port >= first && port <= last).length;
-    return last - first + 1 - used;
+export function openLedger(nodes: readonly RangedNode[], holders: Iterable<Holder>): PortLedger {
+  const machines = new Map<string, Machine>();
+  const machineAt = (address: string): Machine => {
+    const key = machineOf(address);
+    const machine = machines.get(key) ?? { used: new Map(), nodes: [] };
+    machines.set(key, machine);
+    return machine;
   };
+  const byName = new Map(nodes.map((node) => [node.node, node]));
+  /** Counted along: placement asks for it for every node and every instance. */
+  const free = new Map(nodes.map(({ node, range }) => [node, range.last - range.first + 1]));
+  for (const node of nodes) machineAt(node.address).nodes.push(node);
+
+  const occupy = (machine: Machine, port: number, instance: string): void => {
+    const isNew = !machine.used.has(port);
+    machine.used.set(port, instance);
+    for (const { node, range } of isNew ? machine.nodes : []) {
+      if (port >= range.first && port <= range.last) free.set(node, (free.get(node) ?? 0) - 1);
+    }
+  };
+  for (const { address, ports, instance } of holders) {
+    for (const port of allPorts(ports)) occupy(machineAt(address), port, instance);
+  }
 
   return {
-    free,
+    free: (name) => free.get(name) ?? 0,
     take(name, desired, heirOf) {
       const node = byName.get(name);
       if (node === undefined) return undefined;
+      const machine = machineAt(node.address);
       const next = function* (): Generator<number> {
-        for (let port = node.range.first; port <= node.range.last; port++) if (!node.used.has(port)) yield port;
+        for (let port = node.range.first; port <= node.range.last; port++) if (!machine.used.has(port)) yield port;
       };
-      const fixed = (port: number): boolean => {
-        const holder = node.used.get(port);
+      const isFree = (port: number): boolean => {
+        const holder = machine.used.get(port);
         return holder === undefined || (holder === heirOf && heirOf !== undefined);
       };
-      const ports = assign(desired, next(), fixed);
-      for (const port of ports === undefined ? [] : allPorts(ports)) node.used.set(port, OCCUPIED_BY_NEW);
+      const ports = assign(desired, next(), isFree);
+      for (const port of ports === undefined ? [] : allPorts(ports)) occupy(machine, port, OCCUPIED_BY_NEW);
       return ports;
     },
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { NodePlan } from '../../../src/model/node-plan.js';
+import type { NodePlan, PlannedInstance } from '../../../src/model/node-plan.js';
 import { allPorts } from '../../../src/planner/ports.js';
 import { type SmallWorld, smallWorld } from '../../support/small-world.js';
 import { planWorld, worldOf } from '../../support/worlds.js';
@@ -143,7 +143,8 @@ describe('ports', () => {
 
   it('of a drained instance that still runs are not given away', () => {
     const first = plan({ ...fixed({}), deploy: [{ service: 'db', version: 'v1', instances: 1 }] });
-    const { instance, ports } = first.plans[0]?.instances[0] as NodePlan['instances'][number];
+    const [running] = first.plans.flatMap((p) => p.instances);
+    const { instance, ports } = running as PlannedInstance; // one was asked for
     const records = [{ instance, address: '10.0.0.1', ports }];
     const { plans } = plan({ ...fixed({}), deploy: [{ service: 'api', version: 'v1', instances: 1 }] }, [], {
       records,

@@ -6,7 +6,7 @@ import { allPorts } from '../../../src/planner/ports.js';
 import { documentsOf, type SmallNode, type SmallWorld } from '../../support/small-world.js';
 import { planWorld, storedWorld } from '../../support/worlds.js';
 
-const runs = { seed: 20_261_121, numRuns: 60 };
+const runs = { seed: 20_261_121, numRuns: 30 };
 const serviceNames = ['api', 'db', 'web'];
 
 const nodes = fc
