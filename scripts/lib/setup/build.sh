@@ -4,7 +4,12 @@
 BUILD_STAMP=dist/.stamp
 
 has_npm_packages() { node scripts/lib/setup/npm-packages.mjs; }
-install_npm_packages() { npm ci --no-audit --no-fund; }
+
+# A registry that lacks the binaries of other platforms makes npm leave those out of the lock, and npm 11 then refuses
+# that lock in `npm ci`. `npm install` takes the same versions from it; the check afterwards sees to that.
+install_npm_packages() {
+  npm ci --no-audit --no-fund || npm install --no-save --no-audit --no-fund
+}
 
 has_envoy_types() {
   if node scripts/generate-protos.mjs --check; then
