@@ -157,7 +157,8 @@ async function readEvents(
     // Docker takes seconds with a fraction, and a number would lose its last digits.
     ...(since === undefined ? {} : { since: since as unknown as number }),
   };
-  const stream = Readable.from(await client.getEvents(options));
+  // The response itself: a stream around it would not let go of it before the next event.
+  const stream = (await client.getEvents(options)) as Readable;
   const stop = (): void => void stream.destroy();
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();

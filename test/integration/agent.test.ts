@@ -1,0 +1,213 @@
+/** Goal: the agent with real Docker, real compose, real Envoys and a real store: start, register, die, replace, drain, adopt. */
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Agent, startAgent } from '../../src/agent/agent.js';
+import { openDocker } from '../../src/agent/docker.js';
+import type { NodeStatus } from '../../src/model/api.js';
+import type { InstanceRecord } from '../../src/model/instance.js';
+import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
+import type { Store } from '../../src/store/store.js';
+import { containersWith, docker, isDockerMissing, removeContainersWith } from '../support/docker.js';
+import { freePort, temporaryFolder } from '../support/mesh-process.js';
+import { nodePlan, plannedInstance } from '../support/node-plans.js';
+import { openAt, type StoreServer, startEmbeddedServer } from '../support/stores.js';
+import { startTinyPilot, type TinyPilot } from '../support/tiny-pilot.js';
+import { until } from '../support/until.js';
+
+const START_LIMIT_MS = 60_000;
+
+describe.skipIf(isDockerMissing())('an agent', () => {
+  // Unique on a machine that others use too; short, since names have 40 characters.
+  const node = `t${randomBytes(4).toString('hex')}`;
+  const label = `io.lightmesh.node=${node}`;
+  const old = `app-v1-1`;
+  const successor = `app-v1-2`;
+  let server: StoreServer;
+  let store: Store;
+  let pilot: TinyPilot;
+  let folder: { path: string; remove(): Promise<void> };
+  let agent: Agent;
+  let revision = 0;
+
+  const start = async (): Promise<Agent> =>
+    startAgent(
+      {
+        node,
+        store,
+        dataDir: path.join(folder.path, 'data'),
+        env: process.env,
+        version: 'test',
+        clock: systemClock,
+        log: silentLogger,
+      },
+      AbortSignal.timeout(START_LIMIT_MS),
+    );
+  const instance = async (name: string, rest: Partial<PlannedInstance> = {}): Promise<PlannedInstance> => {
+    const [app, inbound, proxy, metrics] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+    const ports = { app: { http: app }, inbound: { http: inbound }, proxy, metrics, upstreams: {} };
+    return plannedInstance({ instance: name, ports, ...rest });
+  };
+  const plan = async (...instances: readonly PlannedInstance[]): Promise<NodePlan> => {
+    const next = nodePlan(++revision, instances, { node });
+    const put = { key: store.keys.plan(node), value: JSON.stringify(next) };
+    await store.transact({ compare: [], put: [put], delete: [] });
+    return next;
+  };
+  const reached = (): Promise<unknown> => agent.whenReached(revision, AbortSignal.timeout(START_LIMIT_MS));
+  const record = async (name: string): Promise<InstanceRecord | undefined> => {
+    const entry = await store.get(store.keys.instance(node, name));
+    return entry && (JSON.parse(entry.value) as InstanceRecord);
+  };
+  const status = async (): Promise<NodeStatus | undefined> => {
+    const entry = await store.get(store.keys.node(node));
+    return entry && (JSON.parse(entry.value) as NodeStatus);
+  };
+  const listed = async (target: string): Promise<string[]> => {
+    const { entries } = await store.list({ prefix: `${target}/` });
+    return entries.map((entry) => entry.key.slice(target.length + 1));
+  };
+  const inboundOf = (planned: PlannedInstance): string => `127.0.0.1:${planned.ports.inbound['http']}`;
+  const startedAt = (name: string): string => docker('inspect', '--format', '{{.State.StartedAt}}', name);
+
+  beforeAll(async () => {
+    folder = await temporaryFolder('agent');
+    server = await startEmbeddedServer();
+    store = await openAt(server.address, 'test/');
+    const service = {
+      apiVersion: 'mesh/v1',
+      kind: 'Service',
+      metadata: { name: 'app' },
+      spec: { port: 9080, stable: 'v1' },
+    };
+    const put = {
+      key: store.keys.def('Service', 'default', 'app'),
+      value: JSON.stringify({ revision: 1, at: 0, document: service }),
+    };
+    await store.transact({ compare: [], put: [put], delete: [] });
+    pilot = await startTinyPilot(store);
+    agent = await start();
+  });
+
+  afterAll(async () => {
+    await agent?.close();
+    removeContainersWith(label);
+    await pilot?.stop();
+    await store?.close();
+    await server?.stop();
+    await folder?.remove();
+    expect(containersWith(label)).toEqual([]);
+  });
+
+  let first: PlannedInstance;
+
+  test('brings a planned pair up, and registers it when the app is healthy beside a ready sidecar', async () => {
+    first = await instance(old);
+    await plan(first);
+    await reached();
+    expect(containersWith(label)).toHaveLength(2);
+    expect(await listed('services/app')).toEqual([inboundOf(first)]);
+    expect(await listed('versions/app/v1')).toEqual([inboundOf(first)]);
+    expect(await record(old)).toMatchObject({ state: 'healthy', node, planRevision: 1 });
+    expect(await status()).toMatchObject({
+      reachedRevision: 1,
+      problems: [],
+      compose: expect.stringContaining('compose'),
+    });
+    const response = await fetch(`http://${inboundOf(first)}/hello`);
+    expect(response.headers.get('x-backend')).toBe('app/v1');
+    expect(pilot.proxies()).toEqual([`default/app/${old}@${node}`]);
+  });
+
+  test('takes a killed instance out of the registry at once, and brings it back', async () => {
+    const { container } = (await record(old)) as InstanceRecord;
+    let died = 0;
+    let gone = 0;
+    const abort = new AbortController();
+    const events = openDocker().events(
+      { 'io.lightmesh.node': node },
+      undefined,
+      {
+        open() {},
+        event: (event) => {
+          if (event.action === 'die') died ||= performance.now();
+        },
+      },
+      abort.signal,
+    );
+    const mirror = store.mirror({
+      list: [{ prefix: 'services/app/' }],
+      watch: [{ prefix: 'services/app/' }],
+      onChange: (batch) => {
+        if (batch.deletes.length > 0) gone ||= performance.now();
+      },
+    });
+    await mirror.whenListed;
+    docker('kill', container);
+    await until('the key is gone', () => gone > 0);
+    abort.abort();
+    await events;
+    await mirror.close();
+    process.stderr.write(`die to key deleted: ${Math.round(gone - died)} ms\n`);
+    await until('the record says so', async () => (await record(old))?.state === 'stopped');
+    await until('it is back', async () => (await listed('services/app')).length === 1, START_LIMIT_MS);
+    await until('the record says so', async () => (await record(old))?.state === 'healthy');
+  });
+
+  test('adopts what runs when it is started again', async () => {
+    const names = containersWith(label);
+    const before = names.map(startedAt);
+    await agent.close();
+    expect(await listed('services/app')).toEqual([inboundOf(first)]);
+    agent = await start();
+    await reached();
+    expect(names.map(startedAt)).toEqual(before);
+    expect(await listed('services/app')).toEqual([inboundOf(first)]);
+  });
+
+  test('replaces an instance: the new one serves before the old one drains by acknowledgement', async () => {
+    await pilot.holdAcksAt(1n);
+    const second = await instance(successor);
+    await plan(second);
+    await until('the old one drains', async () => (await record(old))?.state === 'draining', START_LIMIT_MS);
+    expect(await record(successor)).toMatchObject({ state: 'healthy' });
+    expect(await listed('services/app')).toEqual([inboundOf(second)]);
+    const response = await fetch(`http://${inboundOf(first)}/still-there`);
+    expect(response.status).toBe(200);
+    const slow = fetch(`http://${inboundOf(first)}/slow`, { headers: { 'x-want-delay': '1' } });
+    await pilot.holdAcksAt(undefined);
+    expect((await slow).status).toBe(200);
+    await reached();
+    expect(await record(old)).toBeUndefined();
+    expect(containersWith(label)).toHaveLength(2);
+    await expect(readFile(path.join(folder.path, 'data', node, old, 'envoy.yaml'))).rejects.toThrow('ENOENT');
+  });
+
+  test('says what stands in the way, and what is well serves all the same', async () => {
+    const well = await instance('app-v2-3');
+    const ill = await instance('app-v3-3', { container: { image: 'lightmesh/no-such-image:1' } });
+    const second = JSON.parse((await store.get(store.keys.plan(node)))?.value ?? '') as NodePlan;
+    await plan(...second.instances, well, ill);
+    await until('the good one serves', async () => (await record('app-v2-3'))?.state === 'healthy', START_LIMIT_MS);
+    expect(await listed('versions/app/v2')).toEqual([inboundOf(well)]);
+    expect(await listed('services/app')).not.toContain(inboundOf(well));
+    await until(
+      'the bad one is named',
+      async () => (await status())?.problems.some((problem) => problem.includes('no-such-image')),
+      START_LIMIT_MS,
+    );
+    expect((await status())?.reachedRevision).toBe(2);
+  });
+
+  test('leaves nothing when the plan is empty', async () => {
+    await plan();
+    await reached();
+    expect(containersWith(label)).toEqual([]);
+    expect((await store.list(store.keys.below('instance', node))).entries).toEqual([]);
+    expect(await listed('services/app')).toEqual([]);
+    expect(await listed('versions/app')).toEqual([]);
+  });
+});
