@@ -1,11 +1,12 @@
 /** The API in this process, straight on the store: for the day when no pilot is left. */
-import { createLogger } from '../runtime/logger.js';
+
 import { createApi } from '../pilot/api/api.js';
+import { createLogger } from '../runtime/logger.js';
 import type { Transport } from './api-client.js';
 import type { Io } from './io.js';
 import { loadKinds } from './kind-words.js';
-import { openMeshStore, requireStore } from './mesh-store.js';
-import type { Settings } from './settings.js';
+import { openMeshStore } from './mesh-store.js';
+import { requireStore, type Settings } from './settings.js';
 import { packageVersion } from './version.js';
 
 export async function storeTransport(settings: Settings, io: Io): Promise<Transport> {

@@ -1,6 +1,6 @@
-import type { Io } from './io.js';
 import { type Api, createApi } from './api-client.js';
 import { httpTransport } from './http-transport.js';
+import type { Io } from './io.js';
 import type { Settings } from './settings.js';
 
 /** Over --server, or over the API in this process for --store. */

@@ -9,20 +9,26 @@ export interface NodeProgress {
   readonly done: number;
   /** What is awaited: `reviews-v2-7 starting`. */
   readonly pending: readonly string[];
+  /** What the agent says stands in its way, newest. */
+  readonly problem: string | undefined;
 }
 
 export function deployProgress(
   steps: readonly PlanStep[],
   instances: readonly InstanceItem[],
   nodes: readonly NodeItem[],
+  revision: number,
 ): NodeProgress[] {
   const byId = new Map(instances.map((item) => [item.instance, item]));
   const names = [...new Set(steps.filter(({ action }) => action !== 'keep').map(({ node }) => node))];
   return names.map((node) => {
     const goals = steps.filter((step) => step.node === node).flatMap(goalsOf);
     const pending = goals.flatMap((goal) => awaited(goal, byId.get(goal.instance)));
-    const agent = nodes.find(({ name }) => name === node)?.agent ?? 'never';
-    return { node, agent, wanted: goals.length, done: goals.length - pending.length, pending };
+    const item = nodes.find(({ name }) => name === node);
+    const done = goals.length - pending.length;
+    // The agent may have more to do than its instances show, such as removing the containers of old ones.
+    if (pending.length === 0 && item !== undefined && item.reachedRevision < revision) pending.push('tidying up');
+    return { node, agent: item?.agent ?? 'never', wanted: goals.length, done, pending, problem: item?.problems.at(-1) };
   });
 }
 

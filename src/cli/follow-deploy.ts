@@ -1,4 +1,4 @@
-import type { PlanStep } from '../model/api.js';
+import type { DeployResponse } from '../model/api.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { Api } from './api-client.js';
 import { deployProgress, type NodeProgress } from './deploy-state.js';
@@ -9,15 +9,16 @@ import type { Session } from './session.js';
 const POLL_INTERVAL_MS = 500;
 const DEFAULT_WAIT_MS = 120_000;
 const MAX_PENDING_SHOWN = 3;
+const MAX_PROBLEM_CHARS = 120;
 
 /** Shows a line per node until every new instance is healthy and every old one gone; MESH2013 when that takes too long. */
-export async function followDeploy(session: Session, api: Api, steps: readonly PlanStep[]): Promise<void> {
+export async function followDeploy(session: Session, api: Api, deployed: DeployResponse): Promise<void> {
   const { io, settings, errorStyle } = session;
   const deadlineMs = io.clock.monotonic() + (settings.givenTimeoutMs ?? DEFAULT_WAIT_MS);
   const progress = createProgress({ write: (text) => settings.quiet || io.stderr.write(text) }, io.isTTY.stderr);
   for (;;) {
     const [instances, nodes] = await Promise.all([api.instances({ namespace: 'all' }), api.nodes()]);
-    const states = deployProgress(steps, instances.items, nodes.items);
+    const states = deployProgress(deployed.steps, instances.items, nodes.items, deployed.revision);
     progress.show(states.map((state) => progressLine(state, errorStyle)));
     if (states.every(({ pending }) => pending.length === 0)) return;
     if (io.clock.monotonic() >= deadlineMs) throw notReached(states);
@@ -32,12 +33,23 @@ function progressLine(state: NodeProgress, style: Style): string {
   const awaited = pending.slice(0, MAX_PENDING_SHOWN).join(', ');
   const more = pending.length > MAX_PENDING_SHOWN ? ` and ${pending.length - MAX_PENDING_SHOWN} more` : '';
   const noAgent = ok || agent === 'ready' ? '' : style.tone('bad', '   no agent answers there (mesh agent --node …)');
-  return `${mark} ${node}   ${done}/${wanted}${ok ? '' : `   ${awaited}${more}`}${noAgent}`;
+  const problem = ok || state.problem === undefined ? '' : style.tone('warn', `   ${firstLine(state.problem)}`);
+  return `${mark} ${node}   ${done}/${wanted}${ok ? '' : `   ${awaited}${more}`}${noAgent}${problem}`;
+}
+
+/** Messages of compose are long; the rest of it is in `mesh node describe`. */
+function firstLine(text: string): string {
+  const [line = ''] = text.trim().split('\n');
+  return line.length > MAX_PROBLEM_CHARS ? `${line.slice(0, MAX_PROBLEM_CHARS)}…` : line;
 }
 
 function notReached(states: readonly NodeProgress[]): MeshError {
   const waiting = states.filter(({ pending }) => pending.length > 0);
-  const what = waiting.map(({ node, pending }) => `${node}: ${pending.join(', ')}`).join('; ');
+  const what = waiting
+    .map(
+      ({ node, pending, problem }) => `${node}: ${pending.join(', ')}${problem === undefined ? '' : ` (${problem})`}`,
+    )
+    .join('; ');
   return new MeshError('MESH2013', `not reached in time by ${what}`, {
     hint: 'the agents keep trying; see `mesh ps -o wide` and `mesh logs SERVICE`',
   });

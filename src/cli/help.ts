@@ -1,8 +1,8 @@
 /** The whole tree of commands, loaded: for help, completion and the generated reference. */
 import type { Command } from 'commander';
 import type { CommandSpec, GroupSpec, Row } from './command.js';
-import { commands } from './table.js';
 import { createProgram, fill } from './parser.js';
+import { commands } from './table.js';
 import { packageVersion } from './version.js';
 
 export interface TreeNode {

@@ -12,5 +12,6 @@ export function hostName(): string {
 
 /** The host and the port of xDS: unique among pilots, and the same again after a restart. */
 export function pilotId(xds: string): string {
-  return `${hostName()}-${xds.slice(xds.lastIndexOf(':') + 1)}`;
+  const port = xds.slice(xds.lastIndexOf(':') + 1);
+  return `${hostName()}-${port === '0' ? process.pid : port}`;
 }

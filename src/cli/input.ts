@@ -1,8 +1,8 @@
 /** Files of definitions as -f names them: files, directories, `-` for stdin. All that cannot be read is reported at once. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { SourceFile } from '../model/source-documents.js';
 import type { Problem } from '../model/problem.js';
+import type { SourceFile } from '../model/source-documents.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { InvalidInput } from './failure.js';
 import type { Io } from './io.js';
@@ -97,16 +97,10 @@ function unreadable(name: string, error: NodeJS.ErrnoException): Problem {
 }
 
 function whyUnreadable(error: NodeJS.ErrnoException): [message: string, hint: string] {
-  switch (error.code) {
-    case 'ENOENT':
-      return ['there is no such file or directory', 'check the path'];
-    case 'EISDIR':
-      return ['it is a directory', 'name a file in it'];
-    case 'EACCES':
-      return ['it may not be read', 'check its permissions'];
-    default:
-      return [error.message, 'check the path'];
-  }
+  if (error.code === 'ENOENT') return ['there is no such file or directory', 'check the path'];
+  if (error.code === 'EISDIR') return ['it is a directory', 'name a file in it'];
+  if (error.code === 'EACCES') return ['it may not be read', 'check its permissions'];
+  return [error.message, 'check the path'];
 }
 
 /** For excerpts: the text that was read under a name. */

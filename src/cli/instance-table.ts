@@ -13,14 +13,13 @@ const tones: Readonly<Record<InstanceState, Tone>> = {
   stopped: 'dim',
 };
 
+const COLUMNS = ['SERVICE', 'VERSION', 'INSTANCE', 'NODE', 'STATE', 'ADDRESS', 'PROXY', 'AGE'];
+const WIDE_COLUMNS = ['APP', 'METRICS', 'CONTAINER', 'REVISION', 'REASON'];
+
 export function instanceTable(items: readonly InstanceItem[], wide: boolean, session: Session): string {
   const { settings, style, io } = session;
   const namespace = settings.allNamespaces || new Set(items.map((item) => item.namespace)).size > 1;
-  const header = [
-    ...(namespace ? ['NAMESPACE'] : []),
-    ...['SERVICE', 'VERSION', 'INSTANCE', 'NODE', 'STATE', 'ADDRESS', 'PROXY', 'AGE'],
-    ...(wide ? ['APP', 'METRICS', 'CONTAINER', 'REVISION', 'REASON'] : []),
-  ];
+  const header = [...(namespace ? ['NAMESPACE'] : []), ...COLUMNS, ...(wide ? WIDE_COLUMNS : [])];
   const now = io.clock.now();
   const rows = items.map((item) => [
     ...(namespace ? [item.namespace] : []),

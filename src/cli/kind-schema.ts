@@ -4,7 +4,7 @@ import type { AnyKind } from '../model/kind.js';
 
 /** The part of JSON Schema that zod writes and that is shown here. */
 export interface FieldSchema {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly description?: string;
   readonly properties?: Readonly<Record<string, FieldSchema>>;
   readonly required?: readonly string[];
@@ -102,7 +102,7 @@ export function typeOf(schema: FieldSchema): string {
   if (schema.type === 'object' && typeof schema.additionalProperties === 'object') {
     return `map of ${typeOf(schema.additionalProperties)}`;
   }
-  return schema.type ?? 'anything';
+  return typeof schema.type === 'string' ? schema.type : (schema.type?.join(' or ') ?? 'anything');
 }
 
 export function notesOf(schema: FieldSchema): string {

@@ -1,8 +1,8 @@
 /** The assembly of `mesh up`: store, pilot and the agents of this machine in one process. */
 import { startAgent } from '../agent/agent.js';
+import { type Pilot, startPilot } from '../pilot/pilot.js';
 import { createLogger, type LogLevel } from '../runtime/logger.js';
-import type { Pilot } from '../pilot/options.js';
-import { startPilot } from '../pilot/pilot.js';
+import { MeshError } from '../runtime/mesh-error.js';
 import type { Store } from '../store/store.js';
 import { type Api, createApi } from './api-client.js';
 import { pilotId } from './host-name.js';
@@ -53,7 +53,7 @@ export async function startLocalMesh(session: Session, options: LocalMeshOptions
       log: createLogger('pilot', options.logLevel),
     });
     closers.push(() => pilot.close());
-    await pilot.whenReady;
+    await untilReady(pilot, store, session);
     const server = `http://${pilot.httpAddress}`;
     const api = createApi(httpTransport(server, io.fetch), { timeoutMs: settings.timeoutMs, signal: io.signal });
     const agentLog = createLogger('agent', options.logLevel);
@@ -91,5 +91,21 @@ export async function startLocalMesh(session: Session, options: LocalMeshOptions
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** At most --timeout: a store without a quorum would keep it waiting for ever. */
+async function untilReady(pilot: Pilot, store: Store, { io, settings }: Session): Promise<void> {
+  const over = new AbortController();
+  const limit = io.clock.sleep(settings.timeoutMs, AbortSignal.any([io.signal, over.signal])).then(() => {
+    throw new MeshError('MESH2008', `no complete view of ${store.description} within ${settings.timeoutMs} ms`, {
+      hint: 'see whether the store has a quorum',
+    });
+  });
+  try {
+    await Promise.race([pilot.whenReady, limit]);
+  } finally {
+    over.abort(new Error('ready'));
+    limit.catch(() => undefined); // whoever won the race has been heard already
   }
 }

@@ -25,13 +25,6 @@ export async function openMeshStore({ url, settings, cwd, clock, log }: MeshStor
   return openStore(absolute(url, cwd), { clock, log, timeoutMs, ...(tls === undefined ? {} : { tls }) });
 }
 
-export function requireStore(settings: Settings): string {
-  if (settings.store !== undefined) return settings.store;
-  throw new MeshError('MESH2007', '--store is missing', {
-    hint: 'such as --store etcd://10.0.0.4:2379, or embedded:DIR on one machine',
-  });
-}
-
 function absolute(url: string, cwd: string): string {
   const embedded = /^embedded:(?:\/\/)?(.+)$/.exec(url);
   return embedded === null ? url : `embedded:${resolve(cwd, embedded[1] as string)}`;

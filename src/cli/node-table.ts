@@ -19,10 +19,16 @@ export function nodeTable(nodes: readonly NodeItem[], wide: boolean, style: Styl
     node.cluster,
     agentText(node.agent, style),
     `${node.healthy}/${node.desired}`,
-    node.planRevision === 0 ? '-' : String(node.planRevision),
+    planText(node),
     ...(wide ? [labelsText(node), node.docker || '-', node.compose || '-', node.agentVersion || '-'] : []),
   ]);
   return formatTable([...header, ...(wide ? more : [])], rows);
+}
+
+/** `7`, or `5 of 7` while the node is on its way. */
+function planText({ planRevision, reachedRevision }: NodeItem): string {
+  if (planRevision === 0) return '-';
+  return reachedRevision >= planRevision ? String(planRevision) : `${reachedRevision} of ${planRevision}`;
 }
 
 export function labelsText({ labels }: Pick<NodeItem, 'labels'>): string {

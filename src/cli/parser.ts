@@ -115,7 +115,7 @@ function collectFlags(command: Command, spec: CommandSpec): { globals: GlobalFla
       globals[name] ??= value;
     }
   }
-  checkFormat(globals['output'], spec.output ?? [], command);
+  checkFormat((globals as GlobalFlags).output, spec.output ?? [], command);
   return { globals, options };
 }
 
@@ -126,9 +126,9 @@ function refused(command: Command, above: Command, name: string): MeshError {
   });
 }
 
-function checkFormat(format: unknown, formats: readonly OutputFormat[], command: Command): void {
+function checkFormat(format: string | undefined, formats: readonly OutputFormat[], command: Command): void {
   if (format === undefined || formats.some((known) => known === format)) return;
-  throw new MeshError('MESH2007', `\`${pathOf(command)}\` has no -o "${String(format)}"`, {
+  throw new MeshError('MESH2007', `\`${pathOf(command)}\` has no -o "${format}"`, {
     hint: `one of ${formats.join(', ')}`,
   });
 }

@@ -89,6 +89,14 @@ export async function resolveSettings(flags: GlobalFlags, io: Io): Promise<Setti
   };
 }
 
+/** For commands that are nothing without one. */
+export function requireStore(settings: Settings): string {
+  if (settings.store !== undefined) return settings.store;
+  throw new MeshError('MESH2007', '--store is missing', {
+    hint: 'such as --store etcd://10.0.0.4:2379, or embedded:DIR on one machine',
+  });
+}
+
 function tlsFiles(flags: GlobalFlags): TlsFiles {
   return {
     ...(flags.etcdCa === undefined ? {} : { ca: flags.etcdCa }),

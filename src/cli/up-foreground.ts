@@ -1,7 +1,7 @@
 import type { UpOptions } from './commands/up.js';
 import { withSource } from './failure.js';
-import { readSources, sourceText } from './input.js';
 import { hostName } from './host-name.js';
+import { readSources, sourceText } from './input.js';
 import { type LocalMesh, startLocalMesh } from './local-mesh.js';
 import { countChanges, hasChanges } from './output/changes.js';
 import { planSummary } from './output/plan-steps.js';
@@ -35,9 +35,9 @@ export async function upForeground(session: Session, options: UpOptions, dataDir
 }
 
 interface Record {
-  done(line: string): Promise<void>;
-  nodes(nodes: readonly string[]): Promise<void>;
-  ready(): Promise<void>;
+  readonly done: (line: string) => Promise<void>;
+  readonly nodes: (nodes: readonly string[]) => Promise<void>;
+  readonly ready: () => Promise<void>;
 }
 
 /** Keeps the state file current. Writes follow each other: they come from agents at any time. */
@@ -95,12 +95,11 @@ async function ensureNode(session: Session, mesh: LocalMesh, done: Record['done'
   const nodes = await mesh.api.definitions({ kind: 'Node' });
   if (nodes.items.length > 0) return;
   const name = hostName();
-  const clusters = await mesh.api.definitions({ kind: 'Cluster', names: ['local'] }).then(
-    ({ items }) => items,
-    () => [],
-  );
+  const clusters = (await mesh.api.definitions({ kind: 'Cluster' })).items;
   const documents = [
-    ...(clusters.length > 0 ? [] : [{ apiVersion: 'mesh/v1', kind: 'Cluster', metadata: { name: 'local' }, spec: {} }]),
+    ...(clusters.some((cluster) => cluster.name === 'local')
+      ? []
+      : [{ apiVersion: 'mesh/v1', kind: 'Cluster', metadata: { name: 'local' }, spec: {} }]),
     {
       apiVersion: 'mesh/v1',
       kind: 'Node',

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { LogLevel } from '../../runtime/logger.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
+import { requireStore } from '../settings.js';
 import { dataDirOf } from '../up-state.js';
 
 interface Options {
@@ -32,11 +33,11 @@ export const command = defineCommand<Options>({
   connects: 'store',
   async run(session, _args, options) {
     const { io, settings } = session;
-    const { openMeshStore, requireStore } = await import('../mesh-store.js');
     const url = requireStore(settings);
     if (options.node === undefined) {
       throw new MeshError('MESH2007', '--node is missing', { hint: 'the name of the Node that this machine is' });
     }
+    const { openMeshStore } = await import('../mesh-store.js');
     const { createLogger } = await import('../../runtime/logger.js');
     const { startAgent } = await import('../../agent/agent.js');
     const { packageVersion } = await import('../version.js');

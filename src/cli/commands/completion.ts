@@ -1,5 +1,5 @@
-import { MeshError } from '../../runtime/mesh-error.js';
 import { suggestion } from '../../model/suggestion.js';
+import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 
 /** Each asks `mesh __complete` with the words so far, the last one being what is typed now. */

@@ -58,7 +58,7 @@ export const command = defineCommand<Options>({
 async function waitFor(session: Session, response: DeployResponse): Promise<void> {
   const startedMs = session.io.clock.monotonic();
   try {
-    await followDeploy(session, await session.api(), response.steps);
+    await followDeploy(session, await session.api(), response);
   } catch (error) {
     if (session.io.signal.aborted) session.say('The agents go on without this command. See: mesh ps -w');
     throw error;

@@ -5,8 +5,8 @@ import { type ErrorCode, type ErrorCodeInfo, errorCodes } from '../../runtime/er
 import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
-import { kindOf } from '../kind-words.js';
 import { type FieldSchema, fieldsOf, notesOf, schemaAt, specSchema, typeOf } from '../kind-schema.js';
+import { kindOf } from '../kind-words.js';
 import { type Answer, writeAnswer } from '../output/answer.js';
 import { formatPairs, formatTable } from '../output/table.js';
 

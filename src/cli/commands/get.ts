@@ -8,7 +8,6 @@ import type { Answer } from '../output/answer.js';
 import { formatTable } from '../output/table.js';
 import { age } from '../output/time.js';
 import { writeOrWatch } from '../output/watch.js';
-import { parseSelector } from '../selector.js';
 import type { Session } from '../session.js';
 
 export const command = defineCommand({
@@ -27,7 +26,6 @@ export const command = defineCommand({
   connects: 'api',
   async run(session, [word = '', ...names]) {
     const kind = await kindOf(word);
-    if (session.settings.selector !== undefined) parseSelector(session.settings.selector);
     await writeOrWatch(session, async () =>
       answerOf(session, kind, await fetchDefinitions(session, kind, names), names),
     );

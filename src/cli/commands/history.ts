@@ -61,6 +61,10 @@ async function filterOf(
   name: string | undefined,
 ): Promise<{ kind?: string; namespace?: string; name?: string }> {
   if (word === undefined) return {};
+  if (word.toLowerCase() === 'release') {
+    const { namespace } = session.settings;
+    return { kind: 'Release', namespace, ...(name === undefined ? {} : { name }) };
+  }
   const { kind, namespaced } = await kindOf(word);
   const namespace = namespaced ? { namespace: session.settings.namespace } : {};
   return name === undefined ? { kind } : { kind, ...namespace, name };

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { LogLevel } from '../../runtime/logger.js';
 import { defineCommand } from '../command.js';
+import { requireStore } from '../settings.js';
 
 interface Options {
   readonly http: string;
@@ -39,14 +40,15 @@ export const command = defineCommand<Options>({
   ],
   connects: 'store',
   async run(session, _args, options) {
+    const { io, settings } = session;
+    const url = requireStore(settings);
     const { createLogger } = await import('../../runtime/logger.js');
     const { startPilot } = await import('../../pilot/pilot.js');
-    const { openMeshStore, requireStore } = await import('../mesh-store.js');
+    const { openMeshStore } = await import('../mesh-store.js');
     const { pilotId } = await import('../host-name.js');
     const { packageVersion } = await import('../version.js');
-    const { io, settings } = session;
     const log = createLogger('pilot', options.logLevel);
-    const store = await openMeshStore({ url: requireStore(settings), settings, cwd: io.cwd, clock: io.clock, log });
+    const store = await openMeshStore({ url, settings, cwd: io.cwd, clock: io.clock, log });
     try {
       const networks = (options.trustedNetwork ?? []).flatMap((text) => text.split(','));
       const pilot = await startPilot({

@@ -38,7 +38,7 @@ export const command = defineCommand<Options>({
     await writeAnswer(session, {
       value: { apiVersion: 'mesh/v1', kind: 'Plan', ...plan },
       names: plan.steps.map(({ instance }) => instance),
-      text: `${formatSteps(plan.steps, session.style)}${planSummary(plan.steps)}\n`,
+      text: `${formatSteps(plan.steps, session.style, plan.plans)}${planSummary(plan.steps)}\n`,
     });
     if (options.out !== undefined) await save(session, options.out, formatPlan(plan, request));
     const run = options.out === undefined ? 'mesh deploy' : `mesh deploy ${options.out}`;

@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { once } from 'node:events';
-import { MeshError } from '../../runtime/mesh-error.js';
+import { mkdir } from 'node:fs/promises';
 import type { LogLevel } from '../../runtime/logger.js';
+import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 import type { Session } from '../session.js';
 import { dataDirOf, isRunning, readUpState } from '../up-state.js';

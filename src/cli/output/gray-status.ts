@@ -41,7 +41,7 @@ export function formatGrayStatus(status: GrayStatus, style: Style): string {
       (match) => ['match', `header ${match.header}=${match.exact} ${symbol.to} ${status.gray} always`] as const,
     ),
     [`  ${status.stable}`, countsText(status.stableCounts)],
-    [`  ${status.gray}`, countsText(status.grayCounts)],
+    [`  ${status.gray}`, `${countsText(status.grayCounts)}${lastText(status)}`],
     ['proxies', proxiesText(status, style)],
     ['timeline', timeline(status, symbol.to)],
     ['next', nextCommands(status).join('   or   ') || '-'],
@@ -77,6 +77,10 @@ function measuredText(status: GrayStatus, style: Style): string {
 function countsText({ requests, errors }: VersionCounts): string {
   const rate = requests === 0 ? '' : ` (${((errors / requests) * 100).toFixed(2)} %)`;
   return `${formatCount(requests)} requests, ${formatCount(errors)} errors${rate}`;
+}
+
+function lastText({ lastGrayAt }: GrayStatus): string {
+  return lastGrayAt === null ? '' : `, last reported at ${clockTime(lastGrayAt)}`;
 }
 
 function proxiesText({ proxies }: GrayStatus, style: Style): string {

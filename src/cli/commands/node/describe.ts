@@ -30,8 +30,12 @@ export const command = defineCommand({
           ],
           ['Docker', node.docker || '-'],
           ['Compose', node.compose || '-'],
-          ['Plan', node.planRevision === 0 ? 'none yet' : `revision ${node.planRevision}`],
+          [
+            'Plan',
+            node.planRevision === 0 ? 'none yet' : `revision ${node.planRevision}, reached ${node.reachedRevision}`,
+          ],
           ['Instances', `${node.healthy} healthy of ${node.desired}`],
+          ...node.problems.map((problem) => ['Problem', problem] as const),
         ]) + (instances.length === 0 ? '' : `\n${instanceTable(instances, true, session)}`),
     });
   },

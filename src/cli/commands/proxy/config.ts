@@ -1,11 +1,11 @@
-import { MeshError } from '../../../runtime/mesh-error.js';
 import { suggestion } from '../../../model/suggestion.js';
+import { MeshError } from '../../../runtime/mesh-error.js';
 import { defineCommand } from '../../command.js';
 import { oneProxy } from '../../find-proxy.js';
 import { writeAnswer } from '../../output/answer.js';
 import { formatTable } from '../../output/table.js';
 
-const types = ['listeners', 'routes', 'clusters', 'endpoints', 'bootstrap', 'all'];
+const types = ['listeners', 'routes', 'clusters', 'endpoints', 'runtime', 'all'];
 
 export const command = defineCommand({
   details: 'As the pilot serves it. The table names the resources; -o json or yaml shows them whole.',

@@ -1,0 +1,10 @@
+// `npm run docs`: writes the pages of docs/reference that are made from the code.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { referencePages } from '../src/cli/reference.ts';
+
+const folder = new URL('../docs/reference/', import.meta.url);
+await mkdir(folder, { recursive: true });
+for (const [name, text] of await referencePages()) {
+  await writeFile(new URL(name, folder), text);
+  process.stdout.write(`docs/reference/${name}\n`);
+}
