@@ -36,7 +36,8 @@ export async function followLocalNodes(options: LocalAgentsOptions): Promise<Loc
   const ranges = [store.keys.below('def', 'Node'), store.keys.below('plan')];
   const mirror = store.mirror({ list: ranges, watch: ranges, onChange: () => round.note() });
   await mirror.whenListed;
-  await reconcile();
+  round.note();
+  await round.idle();
 
   return {
     nodes,

@@ -37,6 +37,11 @@ export class Latest {
     this.note();
   }
 
+  /** Resolves when all that was noted so far has been acted upon. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
   /** Ends waiting, lets a run in progress finish. */
   async close(): Promise<void> {
     this.#abort.abort(new Error('closed'));
