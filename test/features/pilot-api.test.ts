@@ -290,12 +290,12 @@ test('a watcher is told of each revision, and after a break of those it missed',
   });
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   let text = '';
-  const readUntil = async (part: string): Promise<void> => {
-    while (!text.includes(part)) text += new TextDecoder().decode((await reader.read()).value);
+  const readUntil = async (part: RegExp): Promise<void> => {
+    while (!part.test(text)) text += new TextDecoder().decode((await reader.read()).value);
   };
-  await readUntil(`id: ${seen}\n`);
+  await readUntil(new RegExp(`id: ${seen}\n`));
   await house.apply('apiVersion: mesh/v1\nkind: Service\nmetadata: { name: news }\nspec: { port: 82 }\n');
-  await readUntil(`id: ${seen + 1}\n`);
-  await readUntil('"topics":["definitions"]');
+  await readUntil(new RegExp(`id: ${seen + 1}\n`));
+  await readUntil(/event: change\ndata: .*"definitions"/);
   abort.abort();
 });

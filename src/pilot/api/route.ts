@@ -7,7 +7,7 @@ export interface RouteInput<Query, Body> {
   readonly query: Query;
   readonly body: Body;
   /** Of the path, decoded. */
-  param(name: string): string;
+  readonly param: (name: string) => string;
   /** Aborts when the caller has gone. */
   readonly signal: AbortSignal;
   readonly context: Context;
