@@ -32,7 +32,9 @@ export function batchOfEvents(
   held: readonly Interval[],
   revision: RevisionEvents,
 ): MirrorBatch | undefined {
-  const ours = revision.events.filter((event) => covers(held, event.kv.key));
+  // A transaction of somebody else may touch a key twice; the last one counts.
+  const lastByKey = new Map(revision.events.map((event) => [event.kv.key.toString(), event]));
+  const ours = [...lastByKey.values()].filter((event) => covers(held, event.kv.key));
   const puts = ours.filter((event) => event.type === 'Put').map((event) => toEntry(event.kv));
   const deletes = deletesOf(
     copy,

@@ -9,6 +9,7 @@ import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { Connection } from './connection.js';
 import { faultOf } from './fault.js';
 import { deleteKeys, firstBatch, grantLease, keysOfLease, putKeys, renewLease, revokeLease } from './lease-calls.js';
+import { Settled } from './settled.js';
 import type { Registrar, RegistrarOptions, RegistrarState } from './store.js';
 
 export interface RegistrarContext {
@@ -42,7 +43,7 @@ class LeasedKeys implements Registrar {
   readonly #unwanted = new Set<string>();
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(state: RegistrarState) => void>();
-  readonly #whenSettled = new Set<() => boolean>();
+  readonly #settled = new Settled(this.#closing.signal);
   readonly #running: Promise<void>;
   #wake = new AbortController();
   #validUntilMs = Number.NEGATIVE_INFINITY;
@@ -74,12 +75,12 @@ class LeasedKeys implements Registrar {
     this.#unwritten.delete(key);
     this.#unwanted.add(key);
     this.#wake.abort();
-    return this.#settled(() => !this.#unwanted.has(key));
+    return this.#settled.when(() => !this.#unwanted.has(key));
   }
 
   flush(signal?: AbortSignal): Promise<void> {
     const isDone = (): boolean => this.isAlive() && this.#unwritten.size === 0 && this.#unwanted.size === 0;
-    return this.#settled(isDone, signal);
+    return this.#settled.when(isDone, signal);
   }
 
   isAlive(): boolean {
@@ -126,7 +127,7 @@ class LeasedKeys implements Registrar {
     else if (clock.monotonic() >= this.#renewAtMs) await this.#renew(this.leaseId);
     if (clock.monotonic() >= Math.min(this.#touchAtMs, this.#settleAtMs)) this.#writeAllAgain();
     if (this.leaseId !== undefined) await this.#writeUnwritten(this.leaseId);
-    this.#reportSettled();
+    this.#settled.lookAgain();
   }
 
   async #grant(): Promise<void> {
@@ -172,7 +173,7 @@ class LeasedKeys implements Registrar {
       const keys = [...firstBatch(this.#unwanted, () => '').keys()];
       await deleteKeys(this.#context.connection, keys, this.#limitMs);
       for (const key of keys) this.#unwanted.delete(key);
-      this.#reportSettled();
+      this.#settled.lookAgain();
     }
   }
 
@@ -236,33 +237,5 @@ class LeasedKeys implements Registrar {
     if (alive === this.#wasAlive) return;
     this.#wasAlive = alive;
     for (const listener of this.#listeners) listener({ alive, leaseId: this.leaseId, reason });
-  }
-
-  #settled(isDone: () => boolean, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (finish: () => void): void => {
-        this.#whenSettled.delete(check);
-        signal?.removeEventListener('abort', aborted);
-        this.#closing.signal.removeEventListener('abort', closed);
-        finish();
-      };
-      const check = (): boolean => {
-        if (!isDone()) return false;
-        end(resolve);
-        return true;
-      };
-      const aborted = (): void => end(() => reject(signal?.reason as Error));
-      const closed = (): void => end(() => reject(this.#closing.signal.reason as Error));
-      if (signal?.aborted) return aborted();
-      if (this.#closing.signal.aborted) return closed();
-      if (check()) return;
-      signal?.addEventListener('abort', aborted, { once: true });
-      this.#closing.signal.addEventListener('abort', closed, { once: true });
-      this.#whenSettled.add(check);
-    });
-  }
-
-  #reportSettled(): void {
-    for (const check of this.#whenSettled) check();
   }
 }

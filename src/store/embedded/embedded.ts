@@ -11,8 +11,8 @@ import { MeshError } from '../../runtime/mesh-error.js';
 import { Engine } from './engine.js';
 import { openJournal } from './journal.js';
 import { takeLock } from './lock-file.js';
-import { loadEtcdServices } from './protos.js';
-import { type Implementations, servicesOf } from './services.js';
+import { ETCD_SERVICES, loadEtcdServices } from './protos.js';
+import { type Services, servicesOf } from './services.js';
 
 export interface EmbeddedOptions {
   readonly dir: string;
@@ -82,14 +82,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   }
 }
 
-function serverOf(implementations: Implementations): Server {
-  const services = loadEtcdServices();
+function serverOf(implementations: Services['implementations']): Server {
+  const definitions = loadEtcdServices();
   const server = new Server({ 'grpc.max_receive_message_length': MAX_RECEIVE_BYTES });
-  server.addService(services.KV, implementations.KV);
-  server.addService(services.Watch, implementations.Watch);
-  server.addService(services.Lease, implementations.Lease);
-  server.addService(services.Maintenance, implementations.Maintenance);
-  server.addService(services.Cluster, implementations.Cluster);
+  for (const name of ETCD_SERVICES) server.addService(definitions[name], implementations[name]);
   return server;
 }
 

@@ -16,9 +16,9 @@ const RETAIN_REVISIONS = 10_000;
 const RETAIN_MS = 60 * 60_000;
 /** Above this much history the hour no longer counts, above the double only a tenth of the revisions does. */
 const MAX_RETAINED_BYTES = 64 * 1024 * 1024;
-/** A journal this long, most of which is no longer needed, is written anew. */
+/** A journal that has grown by this factor since it was last written anew, and at least to this size, is so again. */
+const REWRITE_FACTOR = 2;
 const REWRITE_MIN_BYTES = 16 * 1024 * 1024;
-const REWRITE_RATIO = 3;
 const BASE_CHUNK_KEYS = 1000;
 
 export class Engine implements State {
@@ -27,6 +27,7 @@ export class Engine implements State {
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #clusterId: string;
+  #rewrittenBytes = 0;
   readonly #onRevision = new Set<(revision: number) => void>();
   readonly #onFailure = new Set<(error: Error) => void>();
 
@@ -41,7 +42,12 @@ export class Engine implements State {
     } else {
       this.#clusterId = newId();
       this.mvcc = new Mvcc();
-      journal.append({ type: 'store', clusterId: this.#clusterId, compacted: 0, head: this.mvcc.head });
+      journal.append({
+        type: 'store',
+        clusterId: this.#clusterId,
+        compacted: this.mvcc.compacted,
+        head: this.mvcc.head,
+      });
     }
     for (const record of records) this.#replay(record);
     this.#attachKeys();
@@ -116,12 +122,13 @@ export class Engine implements State {
     const byAge = mvcc.revisionBefore(this.#clock.now() - RETAIN_MS);
     const target = overBytes > 1 ? byCount : Math.min(byCount, byAge);
     if (target > mvcc.compacted) this.compact(target);
-    const isLong = this.#journal.bytes > REWRITE_MIN_BYTES && this.#journal.bytes > REWRITE_RATIO * mvcc.bytes;
-    if (isLong) await this.rewriteJournal();
+    if (this.#journal.bytes > Math.max(REWRITE_MIN_BYTES, REWRITE_FACTOR * this.#rewrittenBytes))
+      await this.rewriteJournal();
   }
 
-  rewriteJournal(): Promise<void> {
-    return this.#journal.rewrite(() => this.#snapshot());
+  async rewriteJournal(): Promise<void> {
+    await this.#journal.rewrite(() => this.#snapshot());
+    this.#rewrittenBytes = this.#journal.bytes;
   }
 
   #commit(revoked?: string): boolean {

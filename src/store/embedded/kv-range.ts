@@ -55,33 +55,38 @@ export function answerRange(mvcc: Mvcc, request: IRangeRequest) {
   const all = [...mvcc.range(span, revision > 0 ? revision : undefined)];
   if (request.count_only) return { kvs: [], more: false, count: all.length };
   const limit = Number(request.limit ?? 0);
-  const found = sorted(all.filter(filterOf(request)), request);
+  const filter = filterOf(request);
+  // Without an order etcd stops reading one key after the limit, whatever it sorts by then.
+  const isCutFirst = limit > 0 && !filter && String(request.sort_order ?? 'None') === 'None';
+  const read = isCutFirst ? all.slice(0, limit + 1) : all;
+  const found = sorted(filter ? read.filter(filter) : read, request);
   const more = limit > 0 && found.length > limit;
   const kvs = (more ? found.slice(0, limit) : found).map((version) => toWire(version, request.keys_only));
   // As etcd counts: all keys of the range, whatever the limit and the filters leave of them.
   return { kvs, more, count: all.length };
 }
 
-function filterOf(request: IRangeRequest): (version: KeyVersion) => boolean {
+/** Undefined when the request names no bound. */
+function filterOf(request: IRangeRequest): ((version: KeyVersion) => boolean) | undefined {
   const minMod = Number(request.min_mod_revision ?? 0);
-  const maxMod = Number(request.max_mod_revision ?? 0) || Number.POSITIVE_INFINITY;
+  const maxMod = Number(request.max_mod_revision ?? 0);
   const minCreate = Number(request.min_create_revision ?? 0);
-  const maxCreate = Number(request.max_create_revision ?? 0) || Number.POSITIVE_INFINITY;
-  return ({ modRevision, createRevision }) =>
-    modRevision >= minMod && modRevision <= maxMod && createRevision >= minCreate && createRevision <= maxCreate;
+  const maxCreate = Number(request.max_create_revision ?? 0);
+  if (minMod === 0 && maxMod === 0 && minCreate === 0 && maxCreate === 0) return undefined;
+  return ({ modRevision: mod, createRevision: create }) =>
+    mod >= minMod && create >= minCreate && (maxMod === 0 || mod <= maxMod) && (maxCreate === 0 || create <= maxCreate);
 }
 
-/** Keys come in ascending order; another target without an order means ascending too. */
+/** They come ascending by key, and keep that order among equals; another target without an order means ascending. */
 function sorted(versions: KeyVersion[], request: IRangeRequest): KeyVersion[] {
-  const target = String(request.sort_target ?? 'Key');
-  const order = String(request.sort_order ?? 'None');
-  const compare = COMPARISONS[target] ?? COMPARISONS['Key'];
-  if (target !== 'Key') versions.sort(compare);
-  return order === 'Descend' ? versions.reverse() : versions;
+  const compare = COMPARISONS[String(request.sort_target ?? 'Key')];
+  const isDescending = String(request.sort_order ?? 'None') === 'Descend';
+  if (!compare) return isDescending ? versions.reverse() : versions;
+  return versions.sort((a, b) => (isDescending ? compare(b, a) : compare(a, b)));
 }
 
+/** By key they are sorted already. */
 const COMPARISONS: Readonly<Record<string, (a: KeyVersion, b: KeyVersion) => number>> = {
-  Key: (a, b) => (a.key < b.key ? -1 : 1),
   Version: (a, b) => a.version - b.version,
   Create: (a, b) => a.createRevision - b.createRevision,
   Mod: (a, b) => a.modRevision - b.modRevision,

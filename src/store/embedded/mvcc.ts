@@ -16,7 +16,7 @@ export interface KeyVersion {
   readonly lease: string;
 }
 
-/** What one revision has changed; each key appears once. */
+/** What one revision has changed, in order. */
 export interface Revision {
   readonly revision: number;
   /** Wall time, for compaction by age. */
@@ -44,7 +44,7 @@ export class Mvcc {
   #bytes = 0;
 
   /** `base` is every key as it was at revision `compacted`; revisions after it are replayed with `replay`. */
-  constructor(compacted = 0, head = 1, base: Iterable<KeyVersion> = []) {
+  constructor(compacted = -1, head = 1, base: Iterable<KeyVersion> = []) {
     this.#compacted = compacted;
     this.#head = head;
     for (const version of base) this.#add(version);
@@ -52,6 +52,11 @@ export class Mvcc {
 
   get head(): number {
     return this.#head;
+  }
+
+  /** The head, or the next revision as soon as the current transaction has changed something. */
+  get workingRevision(): number {
+    return this.#head + (this.#pending.length > 0 ? 1 : 0);
   }
 
   /** Reads at this revision and later ones are possible, watches from the next one on. */

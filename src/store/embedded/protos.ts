@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
-const SERVICES = ['KV', 'Watch', 'Lease', 'Maintenance', 'Cluster'] as const;
+export const ETCD_SERVICES = ['KV', 'Watch', 'Lease', 'Maintenance', 'Cluster'] as const;
 
-export type EtcdServices = Readonly<Record<(typeof SERVICES)[number], ServiceDefinition>>;
+export type EtcdServices = Readonly<Record<(typeof ETCD_SERVICES)[number], ServiceDefinition>>;
 
 const requestBytes = new WeakMap<object, number>();
 
@@ -23,7 +23,7 @@ export function loadEtcdServices(): EtcdServices {
     string,
     { service: ServiceDefinition }
   >; // the package's name is in the file
-  return Object.fromEntries(SERVICES.map((name) => [name, measured(loaded[name]?.service ?? {})])) as EtcdServices; // every name is mapped
+  return Object.fromEntries(ETCD_SERVICES.map((name) => [name, measured(loaded[name]?.service ?? {})])) as EtcdServices; // every name is mapped
 }
 
 function measured(service: ServiceDefinition): ServiceDefinition {
