@@ -14,8 +14,7 @@ import { http2Limits } from './upstream-protocol.js';
 /** Shared by all: bounds on time and size, and no header of a caller that steers Envoy. */
 const common: HttpConnectionManagerJson = {
   codecType: 'AUTO',
-  // The peer's own address counts, not what it says of itself; so nobody is "internal" and x-envoy-* of callers is removed.
-  useRemoteAddress: true,
+  // Nobody is "internal", so Envoy removes the x-envoy-* headers by which a caller would steer timeouts and retries.
   internalAddressConfig: {},
   serverHeaderTransformation: 'PASS_THROUGH',
   // One id from the first caller to the last callee.
@@ -40,15 +39,16 @@ export interface HttpSide {
   readonly routeConfig: string;
   /** Of HTTP/1.0 requests without a host. */
   readonly defaultHost?: string;
-  readonly isConnectAllowed?: boolean;
+  readonly isConnectAllowed: boolean;
   readonly localReplies: LocalReplyConfigJson;
 }
 
 /** From the app: every way in which an HTTP client can speak to a proxy. */
 export function outboundHttp(side: HttpSide): FilterJson {
   return connectionManager(side, 'outbound', {
-    // The app passes on what it received; its own address is no news to anybody.
-    skipXffAppend: true,
+    // The app passes on what it received; its own address is no news to anybody. (With skipXffAppend instead, Envoy would keep
+    // the headers that steer it.)
+    useRemoteAddress: false,
     stripTrailingHostDot: true,
     commonHttpProtocolOptions: commonProtocol,
     httpProtocolOptions: http1(side.defaultHost),
@@ -58,13 +58,15 @@ export function outboundHttp(side: HttpSide): FilterJson {
           http2ProtocolOptions: { ...common.http2ProtocolOptions, allowConnect: true },
         }
       : {}),
-    httpFilters: [fault, router],
+    httpFilters: side.isConnectAllowed ? [fault, router] : [noConnect, fault, router],
   });
 }
 
 /** From other sidecars and from anybody who has the address: paths are made canonical before policy looks at them. */
-export function inboundHttp(side: Omit<HttpSide, 'localReplies'>): FilterJson {
-  return connectionManager({ ...side, localReplies: undeliveredReplies }, 'inbound', {
+export function inboundHttp(side: Omit<HttpSide, 'localReplies' | 'isConnectAllowed'>): FilterJson {
+  return connectionManager({ ...side, isConnectAllowed: false, localReplies: undeliveredReplies }, 'inbound', {
+    // The peer's own address counts, not what it says of itself.
+    useRemoteAddress: true,
     mergeSlashes: true,
     pathWithEscapedSlashesAction: 'REJECT_REQUEST',
     forwardClientCertDetails: 'SANITIZE_SET',
@@ -106,6 +108,22 @@ function connectionManager(
 const router: HttpFilterJson = {
   name: 'envoy.filters.http.router',
   typedConfig: any('envoy.extensions.filters.http.router.v3.Router', {}),
+};
+
+/** A route's own CONNECT would do it without the listener's: this one holds for all of them. */
+const noConnect: HttpFilterJson = {
+  name: 'envoy.filters.http.rbac',
+  typedConfig: any('envoy.extensions.filters.http.rbac.v3.RBAC', {
+    rules: {
+      action: 'DENY',
+      policies: {
+        'no-connect': {
+          permissions: [{ header: { name: ':method', stringMatch: { exact: 'CONNECT' } } }],
+          principals: [{ any: true }],
+        },
+      },
+    },
+  }),
 };
 
 /** Always there, so that a route may switch it on. */

@@ -41,7 +41,12 @@ function outbound(scope: ProxyScope): ListenerJson {
 
 /** The inside of CONNECT tunnels; the same routes, but no CONNECT. */
 function tunnel(scope: ProxyScope): ListenerJson {
-  const filter = outboundHttp({ listener: TUNNEL, routeConfig: 'outbound', localReplies: callerReplies(scope) });
+  const filter = outboundHttp({
+    listener: TUNNEL,
+    routeConfig: 'outbound',
+    isConnectAllowed: false,
+    localReplies: callerReplies(scope),
+  });
   return listener(TUNNEL, tunnelAddress(scope.ports.proxy), filter, 'OUTBOUND');
 }
 
@@ -51,6 +56,7 @@ function upstreamListener(scope: ProxyScope, upstream: ProxyUpstream): ListenerJ
     listener: name,
     routeConfig: name,
     defaultHost: `${upstream.service}:${upstream.port}`,
+    isConnectAllowed: false,
     localReplies: callerReplies(scope),
   });
   return listener(name, loopback(upstream.listener as number), filter, 'OUTBOUND'); // it was filtered for having one

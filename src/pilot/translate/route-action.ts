@@ -50,9 +50,8 @@ export function routeAction(rule: Rule, place: RulePlace): RouteJson {
 
 function forwarding(action: Extract<Action, { kind: 'forward' }>, place: RulePlace): RouteActionJson {
   return {
+    // Not maxStreamDuration, not even for its grpc-timeout: Envoy would no longer look at this timeout.
     timeout: protoDuration(action.timeoutMs),
-    // A caller's own grpc-timeout holds, but not beyond ours.
-    maxStreamDuration: { grpcTimeoutHeaderMax: protoDuration(action.timeoutMs) },
     // A stream may be silent for hours; only plain HTTP has the listener's limit on silence.
     ...(place.isStreaming ? { idleTimeout: '0s' } : {}),
     ...(action.retries === undefined ? {} : { retryPolicy: retryPolicy(action.retries) }),

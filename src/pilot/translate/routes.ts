@@ -99,7 +99,6 @@ const inboundRoutesOf = remember((_shared: object, port: number, protocol: Proto
             route: {
               cluster: inboundClusterName(port),
               timeout: '0s',
-              maxStreamDuration: { grpcTimeoutHeaderMax: '0s' },
               ...(isStreaming(protocol) ? { idleTimeout: '0s' } : {}),
             },
           },
