@@ -62,18 +62,20 @@ install_system_packages() {
   apt_get update
   # Asked again: only now does apt know which release this is.
   missing=$(missing_packages | xargs)
-  without_starting_etcd "$missing"
+  with_few_services "$missing"
 }
 
 # Other clones may be at it too.
 apt_get() { apt-get -o DPkg::Lock::Timeout=120 "$@"; }
 
-# Tests start etcd servers of their own, so one that Debian starts would only hold the port and somebody's memory.
-without_starting_etcd() {
-  local policy=/usr/sbin/policy-rc.d ours=false code=0
-  if [[ $1 == *etcd-server* && ! -e $policy ]]; then
+# Debian starts what it installs. An etcd of its own would only hold the port that tests and users want, and where there
+# is no systemd, an engine that its script cannot start is a package that cannot be installed: we start that one.
+with_few_services() {
+  local policy=/usr/sbin/policy-rc.d denied='etcd | etcd.service' ours=false code=0
+  [[ -d /run/systemd/system ]] || denied+=' | docker'
+  if [[ ! -e $policy ]]; then
     ours=true
-    printf '#!/bin/sh\ncase "$1" in etcd | etcd.service) exit 101 ;; esac\nexit 0\n' >$policy
+    printf '#!/bin/sh\ncase "$1" in %s) exit 101 ;; esac\nexit 0\n' "$denied" >$policy
     chmod 755 $policy
     # shellcheck disable=SC2064
     trap "rm -f $policy" EXIT
@@ -83,7 +85,7 @@ without_starting_etcd() {
   if $ours; then
     rm -f $policy
     trap - EXIT
-    [[ ! -d /run/systemd/system ]] || systemctl disable etcd.service || true
+    [[ $1 != *etcd-server* || ! -d /run/systemd/system ]] || systemctl disable etcd.service || true
   fi
   return $code
 }
