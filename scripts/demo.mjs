@@ -57,13 +57,8 @@ function run(command, args, { quiet = false } = {}) {
   });
 }
 
-/** @param {string} text */
-const indent = (text) =>
-  text
-    .trimEnd()
-    .split('\n')
-    .map((line) => `     ${line}`)
-    .join('\n');
+/** @param {Buffer} part */
+const indent = (part) => part.toString().replace(/^(?=.)/gm, '     ');
 
 const meshCommand = path.join(root, 'bin/mesh');
 /** @param {...string} args */
@@ -129,11 +124,9 @@ async function anyEnvoySends(service, address) {
 }
 
 async function demo() {
-  step('Start: store, pilot and two agents in one process');
-  await mesh('up', '--detach', '--data-dir', dataDir);
-
-  step('Apply the definitions');
-  await mesh('apply', '-f', world, '-m', 'the demo');
+  step('Start store, pilot and two agents in one process, with the definitions of a world');
+  await mesh('up', '--detach', '--data-dir', path.relative(root, dataDir), '-f', world);
+  await mesh('get', 'services');
 
   step('Plan, then deploy: one docker-compose project per node, an Envoy beside every app');
   await mesh('plan');
@@ -163,10 +156,13 @@ async function demo() {
   const tenth = await load({ ...target, total: 1000 });
   table(tenth, 'reviews');
   seen(within4Sigma(shareOf(tenth, 'reviews/v2'), 10, 1000), 'one in ten requests meets v2');
+  await until('every request to be in the load reports', async () => {
+    const { stableCounts, grayCounts } = await meshJson('gray', 'status', 'reviews');
+    return stableCounts.requests + grayCounts.requests >= 1000;
+  });
+  await mesh('gray', 'status', 'reviews');
   const jason = await load({ ...target, total: 100, headers: { 'x-user': 'jason' } });
   seen(shareOf(jason, 'reviews/v2') === 100, 'x-user: jason always meets v2');
-  await until('the load reports', async () => (await meshJson('gray', 'status', 'reviews')).grayCounts.requests > 0);
-  await mesh('gray', 'status', 'reviews');
 
   step('Shift to 50 %');
   await mesh('gray', 'shift', 'reviews', '50');

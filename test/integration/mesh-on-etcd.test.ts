@@ -16,6 +16,8 @@ import { type Daemon, freePort, mesh, meshOk, run, startDaemon, temporaryFolder 
 import { until } from '../support/until.js';
 
 const LEASE_TTL_MS = 5000;
+/** Of a Node process on a busy machine. */
+const START_MS = 5000;
 
 let etcd: Etcd;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -125,7 +127,9 @@ describe('after the first deploy', () => {
   it('every proxy has acknowledged everything', async () => {
     const { items } = await json<{ items: { types: Record<string, { state: string }> }[] }>('proxy', 'status');
     expect(items).toHaveLength(8);
-    expect(items.flatMap((p) => Object.values(p.types).map((t) => t.state)).filter((s) => s !== 'SYNCED')).toEqual([]);
+    // A proxy without upstreams never asks for endpoints: those are not sent to it.
+    const states = new Set(items.flatMap((p) => Object.values(p.types).map((t) => t.state)));
+    expect([...states].filter((state) => state !== 'SYNCED' && state !== 'NOT_SENT')).toEqual([]);
   });
 
   it('only the callers that declare an upstream get it', async () => {
@@ -338,6 +342,6 @@ describe('etcd away', () => {
     const done = await mesh(['--store', `etcd://127.0.0.1:${port}`, '--timeout', '3s', 'get', 'services']);
     expect(done.code).toBe(6);
     expect(done.stderr).toContain(`127.0.0.1:${port}`);
-    expect(performance.now() - at).toBeLessThan(6000);
+    expect(performance.now() - at).toBeLessThan(3000 + START_MS);
   });
 });
