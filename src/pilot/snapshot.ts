@@ -113,8 +113,20 @@ function applyOwn(edit: Edit, key: string, parsed: ParsedKey, value: string | un
     case 'rev-head':
       edit.revision = readHead(value);
       return undefined;
-    default:
-      // Histories, leases and acknowledgements: they alter nothing that a proxy is sent.
+    case 'rev':
+    case 'deploy':
+    case 'node':
+    case 'pilot':
+    case 'ack':
+    case 'fact':
+    case 'meta':
+    case 'quarantine':
+    case 'evict':
+    case 'freeze':
+    case 'lock':
+    case 'leader':
+    case 'txn':
+      // Histories, leases and acknowledgements: they alter nothing that a proxy is sent, and must not wake one another.
       return undefined;
   }
 }

@@ -23,8 +23,8 @@ export interface RouteSpec<Query, Body> {
   readonly body?: z.ZodType<Body>;
   /** The shape in model/api.ts. */
   readonly answer: string;
-  /** A Response goes out as it is, anything else as JSON. */
-  handle(input: RouteInput<Query, Body>): Promise<unknown> | unknown;
+  /** A Response goes out as it is, anything else as JSON; promises of them too. */
+  handle(input: RouteInput<Query, Body>): unknown;
 }
 
 /** A row whose types are no longer known: they hold inside of it, because its own schemas have made its input. */
