@@ -140,7 +140,7 @@ function checkDestination(
     report({
       code: 'MESH1010',
       path: [...path, 'subset'],
-      message: `${service.name} has no subset or version "${subset}"`,
+      message: `"${service.name}" has no subset or version "${subset}"`,
       hint: names.length === 0 ? 'a DestinationRule or a Version makes one' : `there is: ${names.join(', ')}`,
     });
   }

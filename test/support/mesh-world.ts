@@ -1,11 +1,11 @@
 /** A MeshSnapshot and a proxy out of YAML, for translator tests. */
 import { allKinds } from '../../src/dsl/kinds.js';
+import { checkDefinitions } from '../../src/model/check.js';
 import { indexDefinitions, viewOf } from '../../src/model/definition.js';
 import type { Endpoint, EndpointHealth } from '../../src/model/instance.js';
 import { defaultMesh } from '../../src/model/mesh.js';
 import type { MeshSnapshot } from '../../src/model/mesh-snapshot.js';
 import { fullName, proxyId } from '../../src/model/names.js';
-import { checkDefinitions } from '../../src/model/check.js';
 import { parseDefinitions } from '../../src/model/parse.js';
 import type { Problem } from '../../src/model/problem.js';
 import type { Release } from '../../src/model/release.js';
@@ -131,7 +131,7 @@ export function serviceYaml(
 ): string {
   const documents = versions.map(
     (version) =>
-      `apiVersion: mesh/v1\nkind: Version\nmetadata: { name: ${name}-${version} }\n` +
+      `apiVersion: mesh/v1\nkind: Version\nmetadata: { name: ${name}-${version.replaceAll('.', '-')} }\n` +
       `spec: { service: ${name}, version: ${version}, container: { image: demo } }`,
   );
   return [`apiVersion: mesh/v1\nkind: Service\nmetadata: { name: ${name} }\nspec: { ${extra} }`, ...documents].join(
@@ -140,5 +140,5 @@ export function serviceYaml(
 }
 
 export function yamls(...documents: readonly string[]): string {
-  return documents.join('\n---\n');
+  return documents.filter((document) => document !== '').join('\n---\n');
 }

@@ -1,0 +1,241 @@
+import { describe, expect, it } from 'vitest';
+import { allKinds } from '../../../src/dsl/kinds.js';
+import { findKind } from '../../../src/model/kind.js';
+import { problemsIn, serviceYaml, yamls } from '../../support/mesh-world.js';
+
+const services = yamls(serviceYaml('reviews', ['v1', 'v2']), serviceYaml('ratings', ['v1']));
+
+function virtualService(spec: string, name = 'reviews', version = 'v1'): string {
+  return `apiVersion: networking.istio.io/${version}\nkind: VirtualService\nmetadata: { name: ${name} }\nspec: ${spec}`;
+}
+
+function destinationRule(spec: string, name = 'reviews'): string {
+  return `apiVersion: networking.istio.io/v1alpha3\nkind: DestinationRule\nmetadata: { name: ${name} }\nspec: ${spec}`;
+}
+
+/** `code severity path: message` of each problem, the services apart from it being right. */
+function found(...documents: readonly string[]): readonly string[] {
+  return problemsIn(yamls(services, ...documents)).map(
+    ({ code, severity, path, message }) => `${code} ${severity} ${path}: ${message}`,
+  );
+}
+
+const rule = (http: string): string => virtualService(`{ hosts: [reviews], http: [{ ${http} }] }`);
+const toReviews = 'route: [{ destination: { host: reviews } }]';
+
+describe("the table of Istio's kinds", () => {
+  it.each(['VirtualService', 'virtualservices', 'vs', 'DestinationRule', 'dr'])('knows %s', (word) => {
+    expect(findKind(allKinds, word)).toBeDefined();
+  });
+
+  it.each(['v1', 'v1beta1', 'v1alpha3'])('accepts apiVersion networking.istio.io/%s', (version) => {
+    expect(found(virtualService(`{ hosts: [reviews], http: [{ ${toReviews} }] }`, 'r', version))).toEqual([]);
+  });
+});
+
+describe('a VirtualService is accepted', () => {
+  it.each([
+    ['a full host', virtualService(`{ hosts: [reviews.default.svc.cluster.local], http: [{ ${toReviews} }] }`)],
+    ['a wildcard host', virtualService(`{ hosts: ["*.default.svc.cluster.local"], http: [{ ${toReviews} }] }`)],
+    ['the gateway mesh', virtualService(`{ hosts: [reviews], gateways: [mesh], http: [{ ${toReviews} }] }`)],
+    ['an empty uri prefix', rule(`match: [{ uri: { prefix: "" } }], ${toReviews}`)],
+    [
+      'weights of any sum',
+      rule(
+        'route: [{ destination: { host: reviews, subset: v1 }, weight: 1 }, { destination: { host: ratings }, weight: 999 }]',
+      ),
+    ],
+    ['status codes among retry words', rule(`retries: { attempts: 1, retryOn: "5xx,503" }, ${toReviews}`)],
+    ['a header command', rule(`headers: { response: { set: { x-a: "%REQ(:AUTHORITY)% 100%%" } } }, ${toReviews}`)],
+    [
+      'regex "*" as presence in withoutHeaders',
+      rule(`match: [{ withoutHeaders: { x-a: { regex: "*" } } }], ${toReviews}`),
+    ],
+  ])('with %s', (_what, yaml) => {
+    expect(found(yaml)).toEqual([]);
+  });
+});
+
+describe('a VirtualService is refused', () => {
+  it.each([
+    [
+      'an unknown key',
+      rule(`retrys: {}, ${toReviews}`),
+      'MESH1003 error VirtualService reviews spec.http[0].retrys: unknown key "retrys"',
+    ],
+    [
+      'a field that is not served yet',
+      rule(`corsPolicy: { allowMethods: [GET] }, ${toReviews}`),
+      'MESH1017 error VirtualService reviews spec.http[0].corsPolicy: corsPolicy is not supported yet: CORS',
+    ],
+    [
+      'another gateway',
+      virtualService(`{ hosts: [reviews], gateways: [front], http: [{ ${toReviews} }] }`),
+      'MESH1017 error VirtualService reviews spec.gateways[0]: only the gateway "mesh" is supported yet',
+    ],
+    [
+      'a host that is no service',
+      virtualService(`{ hosts: [review], http: [{ ${toReviews} }] }`),
+      'MESH1010 error VirtualService default/reviews spec.hosts[0]: host "review" is no service',
+    ],
+    [
+      'a destination that is no service',
+      rule('route: [{ destination: { host: nobody } }]'),
+      'MESH1010 error VirtualService default/reviews spec.http[0].route[0].destination.host: host "nobody" is no service',
+    ],
+    [
+      'a subset that does not exist',
+      rule('route: [{ destination: { host: reviews, subset: v9 } }]'),
+      'MESH1010 error VirtualService default/reviews spec.http[0].route[0].destination.subset: "reviews" has no subset or version "v9"',
+    ],
+    [
+      'a port that the service does not have',
+      rule('route: [{ destination: { host: reviews, port: { number: 81 } } }]'),
+      'MESH1010 error VirtualService default/reviews spec.http[0].route[0].destination.port.number: reviews has no port 81',
+    ],
+    [
+      'weights that are all 0',
+      rule('route: [{ destination: { host: reviews } }, { destination: { host: ratings } }]'),
+      'must not all be 0',
+    ],
+    [
+      'an empty header prefix',
+      rule(`match: [{ headers: { a: { prefix: "" } } }], ${toReviews}`),
+      'an empty prefix matches everything',
+    ],
+    [
+      'two ways of matching at once',
+      rule(`match: [{ uri: { exact: /, prefix: / } }], ${toReviews}`),
+      'one of exact, prefix, regex',
+    ],
+    [
+      'a regular expression that RE2 does not know',
+      rule(`match: [{ uri: { regex: "(?!x)" } }], ${toReviews}`),
+      'RE2 has no look-around',
+    ],
+    [
+      'regex "*" outside of withoutHeaders',
+      rule(`match: [{ headers: { a: { regex: "*" } } }], ${toReviews}`),
+      'MESH1005',
+    ],
+    [
+      'attempts: 0 with conditions',
+      rule(`retries: { attempts: 0, retryOn: 5xx }, ${toReviews}`),
+      'attempts: 0 turns retries off',
+    ],
+    ['spaces in retryOn', rule(`retries: { attempts: 1, retryOn: "5xx, reset" }, ${toReviews}`), 'a comma list of'],
+    [
+      'a lone percent sign in a header',
+      rule(`headers: { request: { set: { a: "100%" } } }, ${toReviews}`),
+      'write a percent sign as %%',
+    ],
+    ['removing the host', rule(`headers: { request: { remove: [Host] } }, ${toReviews}`), 'the host cannot be removed'],
+    ['a weight of 140 that is no number', rule('route: [{ destination: { host: reviews }, weight: a }]'), 'MESH1004'],
+    ['route and redirect at once', rule(`redirect: { uri: /a }, ${toReviews}`), 'one of route and redirect'],
+    ['a bare wildcard', virtualService(`{ hosts: ["*"], http: [{ ${toReviews} }] }`), 'a bare * would take every host'],
+    ['a fault without delay and abort', rule(`fault: {}, ${toReviews}`), 'a fault needs delay or abort'],
+    [
+      'a redirect prefix without a prefix to replace',
+      rule('redirect: { prefixRewrite: /a }'),
+      'prefixRewrite needs uri',
+    ],
+  ])('with %s', (_what, yaml, message) => {
+    expect(found(yaml).filter((problem) => problem.includes(' error '))).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('shows the subsets that there are', () => {
+    const problems = problemsIn(
+      yamls(
+        services,
+        destinationRule('{ host: reviews, subsets: [{ name: next, labels: { version: v2 } }] }'),
+        rule('route: [{ destination: { host: reviews, subset: v9 } }]'),
+      ),
+    );
+    expect(problems.map(({ hint }) => hint)).toEqual(['there is: next, v1, v2']);
+  });
+});
+
+describe('a VirtualService is warned about', () => {
+  it.each([
+    [
+      'a second one for its host',
+      yamls(rule(toReviews), virtualService(`{ hosts: [reviews.default], http: [{ ${toReviews} }] }`, 'z')),
+      'VirtualService default/reviews already routes "reviews.default" and wins, whole',
+    ],
+    [
+      'a Route of its service',
+      yamls(
+        rule(toReviews),
+        'apiVersion: mesh/v1\nkind: Route\nmetadata: { name: r }\nspec: { service: reviews, rules: [{ split: [{ version: v1, weight: 100 }] }] }',
+      ),
+      'reviews also has the Route "r", which this VirtualService replaces',
+    ],
+    [
+      'a rule behind one that takes everything',
+      virtualService(`{ hosts: [reviews], http: [{ ${toReviews} }, { name: late, ${toReviews} }] }`),
+      'no request reaches this rule: spec.http[0] takes them all',
+    ],
+    [
+      'a fault without a percentage',
+      rule(`fault: { abort: { httpStatus: 500 } }, ${toReviews}`),
+      'this abort touches no request',
+    ],
+  ])('for %s', (_what, yaml, message) => {
+    expect(found(yaml)).toEqual([expect.stringContaining(message)]);
+    expect(found(yaml)[0]).toContain(' warning ');
+  });
+});
+
+describe('a DestinationRule', () => {
+  it.each([
+    [
+      'subsets and a policy',
+      '{ host: reviews, trafficPolicy: { loadBalancer: { simple: RANDOM } }, subsets: [{ name: v1, labels: { version: v1 } }] }',
+    ],
+    [
+      'a subset by the labels of Istio on Kubernetes',
+      '{ host: reviews, subsets: [{ name: v2, labels: { app: reviews, version: v2 } }] }',
+    ],
+    ['a wildcard host', '{ host: "*.cluster.local" }'],
+  ])('is accepted with %s', (_what, spec) => {
+    expect(found(destinationRule(spec))).toEqual([]);
+  });
+
+  it.each([
+    [
+      'a host that is no service',
+      '{ host: nobody }',
+      'MESH1010 error DestinationRule default/reviews spec.host: host "nobody" is no service',
+    ],
+    [
+      'TLS, which is not served yet',
+      '{ host: reviews, trafficPolicy: { tls: { mode: SIMPLE } } }',
+      'tls is not supported yet',
+    ],
+    ['PASSTHROUGH', '{ host: reviews, trafficPolicy: { loadBalancer: { simple: PASSTHROUGH } } }', 'MESH1017'],
+    ['an empty policy', '{ host: reviews, trafficPolicy: {} }', 'a trafficPolicy must not be empty'],
+    [
+      'two subsets of one name',
+      '{ host: reviews, subsets: [{ name: a, labels: { version: v1 } }, { name: a, labels: { version: v1 } }] }',
+      'a second subset named "a"',
+    ],
+    [
+      'a subset that has the name of one version and selects another',
+      '{ host: reviews, subsets: [{ name: v1, labels: { version: v2 } }] }',
+      'subset "v1" has the name of a version of reviews, but selects v2',
+    ],
+    [
+      'local origin failures without the switch',
+      '{ host: reviews, trafficPolicy: { outlierDetection: { consecutiveLocalOriginFailures: 3 } } }',
+      'needs splitExternalLocalOriginErrors',
+    ],
+  ])('is refused with %s', (_what, spec, message) => {
+    expect(found(destinationRule(spec))).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('is warned about a subset that selects nothing', () => {
+    expect(found(destinationRule('{ host: reviews, subsets: [{ name: v3, labels: { version: v3 } }] }'))).toEqual([
+      'MESH1010 warning DestinationRule default/reviews spec.subsets[0].labels: subset "v3" selects no version of reviews',
+    ]);
+  });
+});
