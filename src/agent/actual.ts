@@ -10,7 +10,7 @@ export interface ActualContainer {
   /** Empty when absent. */
   readonly id: string;
   readonly name: string;
-  /** Milliseconds since the epoch, 0 when it has never run. */
+  /** When it was started last, milliseconds since the epoch; 0 when it has never run. */
   readonly startedAt: number;
 }
 
@@ -64,6 +64,11 @@ export function isUp(instance: Pick<ActualInstance, 'app' | 'sidecar'> | undefin
 
 export function hasContainers(instance: ActualInstance): boolean {
   return instance.app.state !== 'absent' || instance.sidecar.state !== 'absent';
+}
+
+/** Compose has made both and has started both before: they can be started again without it. */
+export function isWhole({ app, sidecar }: Pick<ActualInstance, 'app' | 'sidecar'>): boolean {
+  return [app, sidecar].every((container) => container.state !== 'absent' && container.startedAt > 0);
 }
 
 /** It serves and callers can find it. */

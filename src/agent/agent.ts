@@ -89,6 +89,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       onDeath: ({ instance, role }) => {
         log.info({ node, instance, role }, 'a container has died');
         rests.died(instance);
+        reconciler?.noteDeath();
       },
     });
     closers.push(() => dockerView.close());

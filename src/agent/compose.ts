@@ -9,6 +9,7 @@ const CANDIDATES: readonly (readonly string[])[] = [['docker', 'compose'], ['doc
 const DETECT_LIMIT_MS = 20_000;
 /** It may pull images, and it waits for sidecars to become healthy. */
 const UP_LIMIT_MS = 10 * 60_000;
+const REASON_LINES = 4;
 const MAX_REASON_CHARS = 500;
 
 export interface ComposeCommand {
@@ -144,10 +145,11 @@ async function run(
   }
 }
 
-/** The lines that say what went wrong; compose reports its progress on stderr too. */
+/** The end of what it says, without the progress of what went well. */
 function reasonOf(stderr: string): string {
   const lines = stderr.split(/[\r\n]+/).map((line) => line.trim());
-  const errors = lines.filter((line) => /error|denied|not found|no such|unhealthy/i.test(line));
-  const chosen = (errors.length > 0 ? errors : lines).filter((line) => line !== '').slice(-4);
-  return [...new Set(chosen)].join(' / ').slice(0, MAX_REASON_CHARS) || 'it said nothing';
+  const chosen = lines.filter(
+    (line) => line !== '' && !/\.\.\. done$|is up-to-date$| (Running|Started|Healthy)$/.test(line),
+  );
+  return [...new Set(chosen)].slice(-REASON_LINES).join(' / ').slice(0, MAX_REASON_CHARS) || 'it said nothing';
 }

@@ -30,6 +30,7 @@ export interface DockerViewOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onChange: () => void;
+  /** Instead of onChange, when `containers` already shows the death. */
   readonly onDeath: (container: { readonly instance: string; readonly role: string }) => void;
 }
 
@@ -82,9 +83,8 @@ export async function openDockerView(options: DockerViewOptions): Promise<Docker
     const container = seen.get(event.id);
     if (event.action === 'die') {
       died.add(event.id);
-      if (container !== undefined) seen.set(event.id, { ...container, state: 'stopped', startedAt: 0 });
+      if (container !== undefined) seen.set(event.id, { ...container, state: 'stopped' });
       onDeath({ instance: event.labels[LABELS.instance] ?? '', role: event.labels[LABELS.role] ?? '' });
-      onChange();
     }
     lists.note();
   };

@@ -51,6 +51,8 @@ export interface Docker {
     on: { open(): void; event(event: ContainerEvent): void },
     signal: AbortSignal,
   ): Promise<void>;
+  /** Starts a stopped container. Fine when it runs already. */
+  start(id: string): Promise<void>;
   /** Waits for the container's own grace period, then kills. Fine when it is stopped already or gone. */
   stop(id: string): Promise<void>;
   /** Removes it with its anonymous volumes, running or not. Fine when it is gone. */
@@ -93,6 +95,9 @@ export function openDocker(host: string = DEFAULT_DOCKER_HOST): Docker {
       return at > 0 ? at : 0; // Docker writes the year 1 for "never"
     },
     events: (labels, since, on, signal) => readEvents(client, labels, since, on, signal),
+    start: async (id) => {
+      await call(`start ${id.slice(0, 12)}`, unlessGone(client.getContainer(id).start()));
+    },
     stop: async (id) => {
       await call(`stop ${id.slice(0, 12)}`, unlessGone(client.getContainer(id).stop()), STOP_LIMIT_MS);
     },

@@ -7,11 +7,12 @@ import type { Store } from '../store/store.js';
 import type { Compose } from './compose.js';
 import type { Docker } from './docker.js';
 import { untilAcknowledged, untilIdle } from './drain.js';
-import { LABELS } from './labels.js';
+import { LABELS, type Role } from './labels.js';
 import type { NodeFiles } from './node-files.js';
 import type { Registration } from './registration.js';
 import type { Rests } from './rests.js';
 import { requestsInFlight } from './sidecar-admin.js';
+import { untilSidecarReady } from './sidecar-ready.js';
 import type { Action, Step, StepOf } from './steps.js';
 
 export interface Hands {
@@ -74,6 +75,23 @@ const executors: Executors = {
     }
     for (const instance of instances) rests.succeeded(instance);
     log.info({ node, instances }, 'brought up instances');
+    return 'done';
+  },
+
+  restart: async ({ instance }, { node, docker, plan, clock, log }, signal) => {
+    const current = plan();
+    const planned = current?.instances.find((one) => one.instance === instance);
+    if (current === undefined || planned === undefined) return 'done'; // not wanted any more
+    const containers = await docker.list({ [LABELS.node]: node, [LABELS.instance]: instance });
+    const start = async (role: Role): Promise<void> => {
+      const container = containers.find((one) => one.labels[LABELS.role] === role);
+      if (container?.state === 'stopped') await docker.start(container.id);
+    };
+    await start('sidecar');
+    // Docker does not know that the app depends on its sidecar: only compose does.
+    await untilSidecarReady(current.address, planned.ports.metrics, clock, signal);
+    await start('app');
+    log.info({ node, instance }, 'instance started again');
     return 'done';
   },
 

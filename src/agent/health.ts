@@ -6,12 +6,12 @@ import type { HealthVerdict } from './actual.js';
 import { type HealthState, initialHealth, jointHealth, nextHealth, type Thresholds } from './health-state.js';
 import { portNumber, probedPort } from './naming-keys.js';
 import { type Probe, type ProbeKind, probe } from './probe.js';
+import { readyProbe } from './sidecar-ready.js';
 
 /** Until the first success: a start should show as soon as it is done. */
 const STARTING_INTERVAL_MS = 250;
 /** The gate on the sidecar is the agent's own affair, the same for every service. */
 const SIDECAR_INTERVAL_MS = 1000;
-const SIDECAR_TIMEOUT_MS = 1000;
 const SIDECAR_THRESHOLDS: Thresholds = { rise: 1, fall: 3 };
 const APP_HOST = '127.0.0.1';
 
@@ -117,12 +117,7 @@ function appCheck(health: PlannedInstance['health']): ProbeKind {
 
 function sidecarProbe({ planned, address }: ProbeTarget): Rhythm {
   return {
-    probe: {
-      what: { kind: 'http', path: '/ready', isOk: (status) => status === 200 },
-      host: address,
-      port: planned.ports.metrics,
-      timeoutMs: SIDECAR_TIMEOUT_MS,
-    },
+    probe: readyProbe(address, planned.ports.metrics),
     intervalMs: SIDECAR_INTERVAL_MS,
     thresholds: SIDECAR_THRESHOLDS,
   };

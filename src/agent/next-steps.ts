@@ -9,7 +9,7 @@
 import type { InstanceRecord, InstanceState } from '../model/instance.js';
 import { fullName } from '../model/names.js';
 import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
-import { type ActualInstance, type ActualNode, hasContainers, isUp, superfluous } from './actual.js';
+import { type ActualInstance, type ActualNode, hasContainers, isUp, isWhole, superfluous } from './actual.js';
 import { type NodePlace, namingPuts } from './naming-keys.js';
 import { isSameRecord, observedState, recordOf } from './record.js';
 import type { Step } from './steps.js';
@@ -22,7 +22,7 @@ export function nextSteps(place: NodePlace, plan: NodePlan | undefined, actual: 
     ...(plan === undefined ? [] : fileSteps(plan, actual)),
     ...pilotSteps(actual),
     ...(plan === undefined ? [] : bringUpSteps(plan, actual)),
-    ...planned.flatMap((instance) => keepSteps(place, instance, actual)),
+    ...planned.flatMap((instance) => keepSteps(place, instance, actual, plan !== undefined)),
     ...superfluous(plan, actual).flatMap((old) => leaveSteps(place, plan, old, actual)),
   ];
 }
@@ -58,14 +58,13 @@ function bringUpSteps(plan: NodePlan, actual: ActualNode): readonly Step[] {
   return next.length === 0 ? [] : [{ action: 'bring-up', instances: next.map((planned) => planned.instance) }];
 }
 
-/** A container that Docker is about to start again needs nothing from us. */
+/** Not for what is whole: a slow pull for another instance must not keep it from coming back. */
 function needsCompose(instance: ActualInstance | undefined): boolean {
-  if (instance === undefined) return true;
-  return [instance.app.state, instance.sidecar.state].some((state) => state === 'absent' || state === 'stopped');
+  return instance === undefined || (!isWhole(instance) && !isUp(instance));
 }
 
 /** Record and naming keys of an instance that shall go on running. */
-function keepSteps(place: NodePlace, planned: PlannedInstance, node: ActualNode): readonly Step[] {
+function keepSteps(place: NodePlace, planned: PlannedInstance, node: ActualNode, isPlanned: boolean): readonly Step[] {
   const actual = node.instances.get(planned.instance);
   if (actual === undefined) return [];
   const { instance } = planned;
@@ -79,6 +78,9 @@ function keepSteps(place: NodePlace, planned: PlannedInstance, node: ActualNode)
   const record = recordOf(place, planned, actual, state, reason);
   const isListed = actual.registered.size > 0 || actual.record?.state === 'healthy';
   if (isListed) return [{ action: 'mark-down', instance, record }];
+  // A container that Docker is about to restart needs nothing from us.
+  const hasStopped = actual.app.state === 'stopped' || actual.sidecar.state === 'stopped';
+  if (isPlanned && hasStopped && isWhole(actual) && !actual.isResting) return [{ action: 'restart', instance }];
   return isSameRecord(actual.record, record) ? [] : [{ action: 'write-record', instance, record }];
 }
 
@@ -113,7 +115,7 @@ function leaveSteps(
   if (plan === undefined) return [];
   const { instance, planned } = old;
   if (!hasContainers(old)) return [{ action: 'remove-record', instance }];
-  if (!mayGo(plan, node, old)) return planned === undefined ? [] : keepSteps(place, planned, node);
+  if (!mayGo(plan, node, old)) return planned === undefined ? [] : keepSteps(place, planned, node, false);
   const isRunning = old.app.state === 'running';
   const leaving = lastRecord(place, old, isRunning ? 'draining' : 'stopped', 'the plan no longer names it');
   const isListed = isRunning || old.registered.size > 0;

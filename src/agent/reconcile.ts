@@ -31,6 +31,8 @@ export interface Progress {
 export interface Reconciler {
   /** Something may have changed. */
   note(): void;
+  /** A container has died: callers must hear of it before anything else. */
+  noteDeath(): void;
   progress(): Progress;
   close(): Promise<void>;
 }
@@ -62,7 +64,10 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
       writtenPilots = addresses;
     },
     drained: (instance) => drained.add(instance),
-    listed: (instance) => drained.delete(instance),
+    listed: (instance) => {
+      drained.delete(instance);
+      rests.succeeded(instance);
+    },
     forgotten: (instance) => {
       drained.delete(instance);
       rests.forget(instance);
@@ -131,6 +136,7 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   rounds.note();
   return {
     note: () => rounds.note(),
+    noteDeath: () => rounds.noteUrgent(),
     progress: () => progress,
     async close() {
       await rounds.close();

@@ -13,6 +13,8 @@ export type Step =
   | { readonly action: 'write-pilots'; readonly addresses: readonly string[] }
   /** Start these pairs of app and sidecar by name, in one call of compose; what runs already is left alone. */
   | { readonly action: 'bring-up'; readonly instances: readonly string[] }
+  /** Both containers are there and one or both have stopped: start them again, the sidecar first. Needs no compose. */
+  | { readonly action: 'restart'; readonly instance: string }
   /** Something changed that no client has to know at once. */
   | { readonly action: 'write-record'; readonly instance: string; readonly record: InstanceRecord }
   /** It serves: put all these naming keys, then write the record. */
@@ -58,6 +60,7 @@ export function laneOf(step: Step): string {
       return 'pilots';
     case 'bring-up':
       return 'compose';
+    case 'restart':
     case 'write-record':
     case 'register':
     case 'leave-plain-traffic':
@@ -77,6 +80,7 @@ export function describeStep(step: Step): string {
       return `tell sidecars of pilots ${step.addresses.join(', ')}`;
     case 'bring-up':
       return `bring up ${step.instances.join(', ')}`;
+    case 'restart':
     case 'write-record':
     case 'register':
     case 'leave-plain-traffic':

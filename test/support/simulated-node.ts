@@ -94,7 +94,7 @@ export class SimulatedNode {
 
   die(name: string, role: 'app' | 'sidecar'): void {
     const instance = this.instance(name);
-    if (instance[role].state !== 'absent') instance[role] = { ...instance[role], state: 'stopped', startedAt: 0 };
+    if (instance[role].state !== 'absent') instance[role] = { ...instance[role], state: 'stopped' };
     instance.health = 'starting';
   }
 
@@ -117,6 +117,9 @@ export class SimulatedNode {
         return;
       case 'bring-up':
         for (const name of step.instances) this.run(name);
+        return;
+      case 'restart':
+        this.run(step.instance);
         return;
       case 'write-record':
         this.instance(step.instance).record = step.record;

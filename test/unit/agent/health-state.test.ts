@@ -10,7 +10,9 @@ import {
 const thresholds = { rise: 2, fall: 3 };
 /** `+` is a success, `-` a failure. */
 const after = (results: string, from: HealthState = initialHealth): HealthState =>
-  [...results].reduce((state, result) => nextHealth(state, result === '+' ? undefined : 'refused', thresholds), from);
+  results
+    .split('')
+    .reduce((state, result) => nextHealth(state, result === '+' ? undefined : 'refused', thresholds), from);
 
 describe('a probed instance', () => {
   test('is starting until it has answered so many times in a row', () => {

@@ -183,9 +183,25 @@ describe('failing', () => {
     const node = settled('app-v1-1');
     node.die('app-v1-1', 'app');
     expect(node.steps()).toMatchObject([
-      { action: 'bring-up', instances: ['app-v1-1'] },
       { action: 'mark-down', record: { state: 'stopped', reason: 'the app does not run' } },
     ]);
+    node.applyAll(1);
+    expect(node.steps()).toEqual([{ action: 'restart', instance: 'app-v1-1' }]);
+  });
+
+  test("a pair that was never started as a whole is compose's to start, which knows the order", () => {
+    const node = settled('app-v1-1');
+    node.die('app-v1-1', 'app');
+    node.instance('app-v1-1').app = { ...node.instance('app-v1-1').app, startedAt: 0 };
+    expect(actions(node)).toEqual(['bring-up', 'mark-down']);
+  });
+
+  test('an old instance that died is not started again', () => {
+    const node = settled('app-v1-1', 'web-v1-1');
+    node.setPlan(nodePlan(2, [v1('web-v1-1')]));
+    node.die('app-v1-1', 'app');
+    node.applyAll(2);
+    expect(oneLine(node)).toEqual(['stop-and-remove app-v1-1']);
   });
 
   test('a container that died is left alone for a moment', () => {
