@@ -10,8 +10,12 @@ import type { Session } from './session.js';
 export async function showLogs(session: Session, service: string, options: LogsOptions): Promise<void> {
   const { io, settings } = session;
   const docker = openDocker(io.env['DOCKER_HOST']);
-  const containers = await docker.list(labelsOf(settings.namespace, service, options));
-  const elsewhere = await instancesElsewhere(session, service, options, containers);
+  const found = await docker.list(labelsOf(settings.namespace, service, options));
+  const known = await knownToPilot(session, service, options);
+  // Another mesh may have containers on this machine too; without a pilot they cannot be told apart.
+  const containers = found.filter(({ labels }) => known?.nodes.has(labels[LABELS.node] ?? '') ?? true);
+  const here = new Set(containers.map(instanceOf));
+  const elsewhere = (known?.running ?? []).filter(({ instance }) => !here.has(instance));
   for (const { instance, node } of elsewhere) {
     session.say(`${instance} runs on ${node}, not on this machine: type \`mesh logs ${service}\` there.`);
   }
@@ -39,24 +43,21 @@ function labelsOf(namespace: string, service: string, options: LogsOptions): Rec
 }
 
 /** Without a pilot there is nothing to say about other machines; what is here is still shown. */
-async function instancesElsewhere(
+async function knownToPilot(
   session: Session,
   service: string,
-  options: LogsOptions,
-  containers: readonly Container[],
-): Promise<InstanceItem[]> {
+  { node, version }: LogsOptions,
+): Promise<{ nodes: ReadonlySet<string>; running: readonly InstanceItem[] } | undefined> {
   try {
     const api = await session.api();
-    const { items } = await api.instances({ service, namespace: session.settings.namespace, node: options.node });
-    const here = new Set(containers.map(instanceOf));
-    return items.filter(
-      ({ instance, version, state }) =>
-        !here.has(instance) && state !== 'stopped' && (options.version === undefined || version === options.version),
-    );
+    const nodes = new Set((await api.nodes()).items.map(({ name }) => name));
+    const { items } = await api.instances({ service, namespace: session.settings.namespace, node });
+    const running = items.filter((item) => item.state !== 'stopped' && (version ?? item.version) === item.version);
+    return { nodes, running };
   } catch (error) {
-    if (error instanceof MeshError) session.say('No pilot answers: only what is on this machine is shown.');
-    else throw error;
-    return [];
+    if (!(error instanceof MeshError)) throw error;
+    session.say('No pilot answers: whatever has this name on this machine is shown.');
+    return undefined;
   }
 }
 

@@ -7,6 +7,8 @@ import { createProgress } from './output/progress.js';
 import type { Session } from './session.js';
 
 const POLL_INTERVAL_MS = 500;
+/** Until then, things that are not there yet are no news. */
+const SUSPICIOUS_AFTER_MS = 5000;
 const DEFAULT_WAIT_MS = 120_000;
 const MAX_PENDING_SHOWN = 3;
 const MAX_PROBLEM_CHARS = 120;
@@ -14,27 +16,39 @@ const MAX_PROBLEM_CHARS = 120;
 /** Shows a line per node until every new instance is healthy and every old one gone; MESH2013 when that takes too long. */
 export async function followDeploy(session: Session, api: Api, deployed: DeployResponse): Promise<void> {
   const { io, settings, errorStyle } = session;
-  const deadlineMs = io.clock.monotonic() + (settings.givenTimeoutMs ?? DEFAULT_WAIT_MS);
+  const startMs = io.clock.monotonic();
+  const deadlineMs = startMs + (settings.givenTimeoutMs ?? DEFAULT_WAIT_MS);
   const progress = createProgress({ write: (text) => settings.quiet || io.stderr.write(text) }, io.isTTY.stderr);
   for (;;) {
     const [instances, nodes] = await Promise.all([api.instances({ namespace: 'all' }), api.nodes()]);
     const states = deployProgress(deployed.steps, instances.items, nodes.items, deployed.revision);
-    progress.show(states.map((state) => progressLine(state, errorStyle)));
+    const late = io.clock.monotonic() - startMs >= SUSPICIOUS_AFTER_MS;
+    progress.show(states.map((state) => progressLine(state, late, errorStyle)));
     if (states.every(({ pending }) => pending.length === 0)) return;
     if (io.clock.monotonic() >= deadlineMs) throw notReached(states);
     await io.clock.sleep(POLL_INTERVAL_MS, io.signal);
   }
 }
 
-function progressLine(state: NodeProgress, style: Style): string {
-  const { node, done, wanted, pending, agent } = state;
-  const ok = pending.length === 0;
-  const mark = ok ? style.tone('good', style.symbol.ok) : style.unicode ? '…' : '..';
-  const awaited = pending.slice(0, MAX_PENDING_SHOWN).join(', ');
-  const more = pending.length > MAX_PENDING_SHOWN ? ` and ${pending.length - MAX_PENDING_SHOWN} more` : '';
-  const noAgent = ok || agent === 'ready' ? '' : style.tone('bad', '   no agent answers there (mesh agent --node …)');
-  const problem = ok || state.problem === undefined ? '' : style.tone('warn', `   ${firstLine(state.problem)}`);
-  return `${mark} ${node}   ${done}/${wanted}${ok ? '' : `   ${awaited}${more}`}${noAgent}${problem}`;
+function progressLine(state: NodeProgress, late: boolean, style: Style): string {
+  const { node, done, wanted, pending, agent, problem } = state;
+  if (pending.length === 0) return `${style.tone('good', style.symbol.ok)} ${node}   ${done}/${wanted}`;
+  const notes = [
+    `waiting for ${pending.slice(0, MAX_PENDING_SHOWN).map(firstWords).join(', ')}${more(pending)}`,
+    // Both are so for a moment at the beginning of every deploy.
+    ...(late && agent !== 'ready' ? [style.tone('bad', 'no agent answers there (mesh agent --node …)')] : []),
+    ...(late && problem !== undefined ? [style.tone('warn', firstLine(problem))] : []),
+  ];
+  return `${style.unicode ? '…' : '.'} ${node}   ${done}/${wanted}   ${notes.join('   ')}`;
+}
+
+/** `reviews-v2-7 starting` without its reason, which changes from second to second. */
+function firstWords(text: string): string {
+  return text.replace(/ \(.*$/s, '');
+}
+
+function more(pending: readonly string[]): string {
+  return pending.length > MAX_PENDING_SHOWN ? ` and ${pending.length - MAX_PENDING_SHOWN} more` : '';
 }
 
 /** Messages of compose are long; the rest of it is in `mesh node describe`. */

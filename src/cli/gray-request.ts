@@ -34,7 +34,7 @@ export async function concludeGray(session: Session, response: GrayResponse, wai
     names: [`${status.namespace}/${status.service}`],
     text: `${formatGrayLine(status, session.style)}\n`,
   });
-  for (const line of advice) session.say(line);
+  if (advice.length > 0) session.say(`It stays so until your definitions say it themselves:\n  ${advice.join('\n  ')}`);
   const next = nextCommands(status).map((command) => `\n  ${command}`);
   session.say(`Revision ${response.revision}. Next:${next.join('')}`);
 }

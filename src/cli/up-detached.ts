@@ -40,7 +40,7 @@ export async function upDetached(session: Session, options: UpOptions, dataDir: 
     session.say(`${session.errorStyle.tone('good', session.errorStyle.symbol.ok)} ${line}`);
   }
   session.say(`${session.errorStyle.tone('good', session.errorStyle.symbol.ok)} log      ${logFile}`);
-  session.say(nextSteps(`http://${state.http}`, options.file !== undefined));
+  session.say(nextSteps(`http://${state.http}`, options.file !== undefined, options));
 }
 
 /** What cannot be read is said here, not in the log of a child. */

@@ -26,7 +26,7 @@ export async function upForeground(session: Session, options: UpOptions, dataDir
     await record.done(`agents   ${agents.nodes().join(', ') || 'none: no Node has an address of this machine'}`);
     if (files !== undefined) await deployAll(session, mesh, record.done);
     await record.ready();
-    session.say(nextSteps(mesh.server, files !== undefined));
+    session.say(nextSteps(mesh.server, files !== undefined, options));
     return mesh;
   } catch (error) {
     await mesh.close();
@@ -117,7 +117,7 @@ async function deployAll(session: Session, mesh: LocalMesh, done: Record['done']
   await done(`deploy   revision ${revision}. ${planSummary(steps)}`);
 }
 
-export function nextSteps(server: string, deployed: boolean): string {
+export function nextSteps(server: string, deployed: boolean, options: Pick<UpOptions, 'dataDir'>): string {
   const target = server === 'http://127.0.0.1:7070' ? '' : `  export MESH_SERVER=${server}\n`;
   const commands = deployed
     ? [
@@ -125,5 +125,5 @@ export function nextSteps(server: string, deployed: boolean): string {
         '  mesh status                      one screen',
       ]
     : ['  mesh apply -f world.yaml         say what there is', '  mesh deploy                      run it'];
-  return `Ready. Next:\n${target}${commands.join('\n')}\nStop with: mesh down`;
+  return `Ready. Next:\n${target}${commands.join('\n')}\nStop with: mesh down${options.dataDir === undefined ? '' : ` --data-dir ${options.dataDir}`}`;
 }

@@ -59,8 +59,9 @@ function phaseText({ phase }: GrayStatus, style: Style): string {
   return style.tone(phaseTones[phase], phaseWords[phase]);
 }
 
-function reasonText({ reason }: GrayStatus): string {
-  return reason === '' ? '' : ` (${reason})`;
+/** While it goes on, the weight says it all. */
+function reasonText({ phase, reason }: GrayStatus): string {
+  return reason === '' || phase === 'step' ? '' : ` (${reason})`;
 }
 
 function stepText({ step, steps }: GrayStatus): string {

@@ -11,9 +11,12 @@ export async function writeOrWatch(session: Session, read: () => Promise<Answer>
   const redraws = io.isTTY.stdout && (settings.output === 'table' || settings.output === 'wide');
   let shown: string | undefined;
   for (;;) {
-    const text = await formatAnswer(await read(), settings.output, true);
-    if (text !== shown) session.write(redraws ? CLEAR_SCREEN + text : text);
-    shown = text;
+    const answer = await read();
+    const text = await formatAnswer(answer, settings.output, true);
+    // Ages go on by themselves: on a terminal they are kept up, elsewhere only what has changed is worth a line.
+    const seen = redraws ? text : JSON.stringify(answer.value);
+    if (seen !== shown) session.write(redraws ? CLEAR_SCREEN + text : text);
+    shown = seen;
     await io.clock.sleep(POLL_INTERVAL_MS, io.signal);
   }
 }
