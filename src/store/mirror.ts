@@ -69,6 +69,7 @@ class ListAndWatch implements Mirror {
   }
 
   async reach(storeRevision: bigint, signal?: AbortSignal): Promise<void> {
+    if (this.#holds(storeRevision)) return;
     const ended = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
     while (!(await this.#reachesWithin(REACH_GRACE_MS, storeRevision, ended))) {
       ended.throwIfAborted();
@@ -188,8 +189,12 @@ class ListAndWatch implements Mirror {
     return true;
   }
 
+  #holds(storeRevision: bigint): boolean {
+    return this.#isListed && this.storeRevision >= storeRevision;
+  }
+
   async #reachesWithin(ms: number, storeRevision: bigint, signal: AbortSignal): Promise<boolean> {
-    if (this.#isListed && this.storeRevision >= storeRevision) return true;
+    if (this.#holds(storeRevision)) return true;
     const reached = new AbortController();
     const waiter = { storeRevision, resolve: () => reached.abort() };
     this.#waiters.add(waiter);

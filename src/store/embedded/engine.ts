@@ -10,12 +10,8 @@ import type { JournalRecord } from './journal-records.js';
 import { deleteKey, type Header, type State } from './kv-txn.js';
 import { type Lease, Leases } from './leases.js';
 import { Mvcc } from './mvcc.js';
+import { compactionTarget, RETAIN_MS } from './retention.js';
 
-/** Retained for watchers that come back: the last revisions, or an hour of them, whichever is more. */
-const RETAIN_REVISIONS = 10_000;
-const RETAIN_MS = 60 * 60_000;
-/** Above this much history the hour no longer counts, above the double only a tenth of the revisions does. */
-const MAX_RETAINED_BYTES = 64 * 1024 * 1024;
 /** A journal that has grown by this factor since it was last written anew, and at least to this size, is so again. */
 const REWRITE_FACTOR = 2;
 const REWRITE_MIN_BYTES = 16 * 1024 * 1024;
@@ -117,10 +113,8 @@ export class Engine implements State {
   /** Compacts by age and size, and writes the journal anew when it has grown far beyond what it stands for. */
   async tidy(): Promise<void> {
     const { mvcc } = this;
-    const overBytes = mvcc.bytes / MAX_RETAINED_BYTES;
-    const byCount = mvcc.head - (overBytes > 2 ? RETAIN_REVISIONS / 10 : RETAIN_REVISIONS);
-    const byAge = mvcc.revisionBefore(this.#clock.now() - RETAIN_MS);
-    const target = overBytes > 1 ? byCount : Math.min(byCount, byAge);
+    const oldRevision = mvcc.revisionBefore(this.#clock.now() - RETAIN_MS);
+    const target = compactionTarget({ head: mvcc.head, bytes: mvcc.bytes, oldRevision });
     if (target > mvcc.compacted) this.compact(target);
     if (this.#journal.bytes > Math.max(REWRITE_MIN_BYTES, REWRITE_FACTOR * this.#rewrittenBytes))
       await this.rewriteJournal();
