@@ -1,6 +1,7 @@
 /** Does what next-steps.ts has decided: one entry per action, so that a new action does not compile without its effect. */
-import type { NodePlan } from '../model/node-plan.js';
+
 import { composeProject, sidecarName } from '../model/names.js';
+import type { NodePlan } from '../model/node-plan.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Store } from '../store/store.js';

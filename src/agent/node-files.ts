@@ -8,13 +8,13 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
 import { canonicalJson } from '../model/revision.js';
-import { MeshError } from '../runtime/mesh-error.js';
 import { ADMIN_SOCKET, PILOTS_FILE } from '../planner/bootstrap.js';
 import { pilotsFile } from '../planner/pilots-file.js';
 import { type RenderedFile, renderNode } from '../planner/render.js';
 import type { Templates } from '../planner/templates.js';
-import { hostPort } from './naming-keys.js';
+import { MeshError } from '../runtime/mesh-error.js';
 import { readText, removeFolder, writeIfDifferent } from './files.js';
+import { hostPort } from './naming-keys.js';
 
 const PLANNED_FILE = 'instance.json';
 /** As the compose file mounts them. */

@@ -2,10 +2,11 @@
  * The least that makes a sidecar ready, for tests of the agent that need no pilot: a real ADS server that gives each proxy
  * its inbound listener, and stands in the store as a pilot does.
  */
-import { systemClock } from '../../src/runtime/clock.js';
-import { silentLogger } from '../../src/runtime/logger.js';
+
 import type { AckStatus, PilotStatus } from '../../src/model/api.js';
 import type { ProxyMetadata } from '../../src/model/proxy-metadata.js';
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
 import type { Store } from '../../src/store/store.js';
 import { createAdsServer } from '../../src/xds/ads-server.js';
 import { encodeResource } from '../../src/xds/encode.js';
