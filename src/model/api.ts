@@ -131,6 +131,7 @@ export interface DeployResponse {
   readonly storeRevision?: string;
 }
 
+/** GET /v1/deployments, newest first. */
 export type DeploymentItem = Deployment;
 
 /** GET /v1/instances?service=&namespace=&node= : `mesh ps`. */
@@ -373,6 +374,3 @@ export const MAX_REPLAYED = 100;
 
 /** GET /v1/plans?node= : the committed plans, complete, as the agents read them. */
 export type PlanItem = NodePlan;
-
-/** GET /v1/deployments (newest first). */
-export type DeploymentList = List<Deployment>;

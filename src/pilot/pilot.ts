@@ -137,7 +137,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   };
   const app = createApi({ store, kinds: allKinds, clock, log, version, live });
 
-  const closeAll = async (): Promise<void> => {
+  const closeOnce = async (): Promise<void> => {
     closing.abort(new Error('the pilot is closing'));
     // First out of the store, so that nobody is sent here any more; then the streams, which look for another pilot.
     await Promise.all([acks.close(), facts.close(), publisher.close()]);
@@ -146,6 +146,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     await http?.close();
     await mirror.close();
   };
+  let closed: Promise<void> | undefined;
+  const closeAll = (): Promise<void> => (closed ??= closeOnce());
   let http: Awaited<ReturnType<typeof listenHttp>> | undefined;
   try {
     http = await listenHttp(app, options.http, networks);
