@@ -6,7 +6,7 @@ const CHECKS = [
   ['types of the demo application', 'tsc', '--noEmit', '-p', 'fixtures/apps'],
   ['types of the tests', 'tsc', '--noEmit', '-p', 'test'],
   ['lint', 'oxlint', '--quiet'],
-  ['format', 'biome', 'check', '--log-level=warn'],
+  ['format', 'biome', 'check', '--max-diagnostics=8'],
   ['dead code', 'knip', '--no-progress'],
 ];
 
