@@ -74,7 +74,12 @@ export type IstioDestination = z.output<typeof destinationField>;
 
 const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
-export const headerNameField = z.string().regex(TOKEN, 'a header name has no spaces or separators');
+const headerNameField = z.string().regex(TOKEN, 'a header name has no spaces or separators');
+
+/** In a condition, where Envoy's pseudo headers are headers too. */
+export const matchedNameField = z
+  .string()
+  .refine((name) => TOKEN.test(name) || /^:(method|scheme|authority|path)$/.test(name), 'not a header name');
 
 const isHost = (name: string): boolean => /^(host|:authority)$/i.test(name);
 

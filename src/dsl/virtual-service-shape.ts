@@ -4,8 +4,8 @@ import { durationField, durationMs, labelsField, portField } from '../model/fiel
 import {
   absenceMatchField,
   destinationField,
-  headerNameField,
   headersField,
+  matchedNameField,
   percentField,
   positiveDurationField,
   presenceMatchField,
@@ -22,8 +22,8 @@ const matchSchema = z.strictObject({
   scheme: stringMatchField.optional(),
   method: stringMatchField.optional(),
   authority: stringMatchField.optional(),
-  headers: z.record(headerNameField, presenceMatchField).default({}),
-  withoutHeaders: z.record(headerNameField, absenceMatchField).default({}),
+  headers: z.record(matchedNameField, presenceMatchField).default({}),
+  withoutHeaders: z.record(matchedNameField, absenceMatchField).default({}),
   queryParams: z.record(z.string().min(1), presenceMatchField).default({}),
   port: portField.optional(),
   sourceLabels: labelsField.optional(),
@@ -107,7 +107,7 @@ const faultSchema = z
 
 const redirectSchema = z
   .strictObject({
-    uri: z.string().startsWith('/').optional(),
+    uri: z.string().min(1).optional(),
     authority: z.string().min(1).optional(),
     scheme: z.enum(['http', 'https']).optional(),
     port: portField.optional(),
@@ -116,7 +116,7 @@ const redirectSchema = z
     prefixRewrite: z.string().optional(),
   })
   .refine(
-    (r) => [r.uri, r.prefixRewrite, r.authority, r.port, r.scheme].some((value) => value !== undefined),
+    (r) => [r.uri, r.prefixRewrite, r.authority, r.port, r.derivePort, r.scheme].some((value) => value !== undefined),
     'a redirect needs uri, prefixRewrite, authority, port or scheme',
   )
   .refine((r) => r.uri === undefined || r.prefixRewrite === undefined, 'uri and prefixRewrite exclude each other')
