@@ -1,5 +1,5 @@
 /** What the pilot tells Prometheus. No label has unbounded values. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AckStatus } from '../model/api.js';
 import { isActive, type Release } from '../model/release.js';
 import type { Clock } from '../runtime/clock.js';

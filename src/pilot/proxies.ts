@@ -5,7 +5,7 @@ import { MeshError } from '../runtime/mesh-error.js';
 import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
 import { type ResourceShort, resourceTypes } from '../xds/resource-types.js';
 import type { PublishedProxy, Publisher } from './publish.js';
-import { readProxy, type ProxyScope } from './translate/index.js';
+import { type ProxyScope, readProxy } from './translate/index.js';
 import type { TrustedNetworks } from './trusted-networks.js';
 
 export interface ProxiesOptions {

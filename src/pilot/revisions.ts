@@ -1,4 +1,7 @@
 /** Every accepted command is one numbered revision: read, decide, and commit all of it in one transaction or nothing. */
+
+import type { Document } from '../model/definition.js';
+import type { AnyKind } from '../model/kind.js';
 import {
   type Change,
   changeAction,
@@ -6,8 +9,6 @@ import {
   type RevisionHead,
   type StoredDefinition,
 } from '../model/revision.js';
-import type { Document } from '../model/definition.js';
-import type { AnyKind } from '../model/kind.js';
 import type { Clock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { Keys } from '../store/keys.js';

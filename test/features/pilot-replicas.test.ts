@@ -1,11 +1,11 @@
 /** Goal: more than one pilot, and none: what replicas know of each other, and the API in-process over the store alone. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { systemClock } from '../../src/runtime/clock.js';
-import { silentLogger } from '../../src/runtime/logger.js';
 import { allKinds } from '../../src/dsl/kinds.js';
 import type { ApplyResponse, GrayResponse, List, ProxyItem, StatusResponse } from '../../src/model/api.js';
 import { createApi } from '../../src/pilot/api/api.js';
 import { type Pilot, startPilot } from '../../src/pilot/pilot.js';
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
 import { openPilotHouse, type PilotHouse, runPlans, serviceOf } from '../support/pilot-house.js';
 import { connectSidecar, type Sidecar } from '../support/sidecar-client.js';
 import { until } from '../support/until.js';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AckWaitResponse, GrayResponse, List, ProxyConfig, ProxyItem } from '../../src/model/api.js';
+import { encodeMessage } from '../../src/xds/encode.js';
 import {
   openPilotHouse,
   type PilotHouse,
@@ -8,7 +9,6 @@ import {
   setInstance,
   versionKey,
 } from '../support/pilot-house.js';
-import { encodeMessage } from '../../src/xds/encode.js';
 import { connectSidecar, type Sidecar } from '../support/sidecar-client.js';
 import { until } from '../support/until.js';
 import { readWorld } from '../support/worlds.js';

@@ -1,10 +1,11 @@
 /** A pilot in this process on an embedded store, its API over real HTTP, and a hand that does what agents would do. */
-import { systemClock } from '../../src/runtime/clock.js';
-import { silentLogger } from '../../src/runtime/logger.js';
+
 import type { InstanceRecord, InstanceState } from '../../src/model/instance.js';
 import { fullName } from '../../src/model/names.js';
 import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
 import { type Pilot, startPilot } from '../../src/pilot/pilot.js';
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
 import { encodeNamingValue, namingKey } from '../../src/store/naming.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';

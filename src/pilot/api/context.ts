@@ -1,10 +1,10 @@
-import type { Mirror, Store } from '../../store/store.js';
 import type { ProxyConfig, ProxyItem } from '../../model/api.js';
 import type { AnyKind } from '../../model/kind.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import type { Problem } from '../../model/problem.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Logger } from '../../runtime/logger.js';
+import type { Mirror, Store } from '../../store/store.js';
 
 /** What the API stands on. `live` is absent where it runs in-process over a store (`mesh --store`, break-glass). */
 export interface ApiContext {

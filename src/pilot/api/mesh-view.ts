@@ -2,9 +2,9 @@
 import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/api.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
-import type { Entry, Range, Store } from '../../store/store.js';
-import { meshStateOf, type MeshState } from '../mesh-state.js';
 import { namingRanges } from '../../store/naming.js';
+import type { Entry, Range, Store } from '../../store/store.js';
+import { type MeshState, meshStateOf } from '../mesh-state.js';
 import { grayStatus } from '../release/gray-status.js';
 import { valueOf } from '../stored-values.js';
 import { ackStateOf } from '../wait-for-acks.js';

@@ -1,11 +1,11 @@
 /** What runs, read from the store's values. Pure. */
 import type { InstanceItem, NodeItem, NodeStatus, ServiceStatus } from '../../model/api.js';
-import { type NodeSpec, nodeKind } from '../../model/node.js';
 import type { Definition } from '../../model/definition.js';
 import type { InstanceRecord } from '../../model/instance.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
-import type { NodePlan } from '../../model/node-plan.js';
 import { fullName } from '../../model/names.js';
+import { type NodeSpec, nodeKind } from '../../model/node.js';
+import type { NodePlan } from '../../model/node-plan.js';
 import { effectiveStable } from '../../model/release.js';
 import { serviceKind, servicePorts } from '../../model/service.js';
 import { versionKind } from '../../model/version.js';

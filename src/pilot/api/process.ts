@@ -1,8 +1,8 @@
 /** What machines ask: health, metrics, what there is to scrape, and this API's own description. */
 import { MeshError } from '../../runtime/mesh-error.js';
 import type { ApiContext } from './context.js';
-import { openApi } from './openapi.js';
 import { readMeshView } from './mesh-view.js';
+import { openApi } from './openapi.js';
 import { defineRoute, type Route } from './route.js';
 
 export function processRoutes(api: ApiContext, all: () => readonly Route[]): readonly Route[] {

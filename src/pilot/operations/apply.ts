@@ -2,9 +2,9 @@ import type { ApplyRequest, ApplyResponse } from '../../model/api.js';
 import type { Definition } from '../../model/definition.js';
 import { sortProblems } from '../../model/problem.js';
 import { validateFiles } from '../../model/validate.js';
-import type { SnapshotOptions } from '../snapshot.js';
 import type { MeshState } from '../mesh-state.js';
 import { type CommandContext, runCommand } from '../revisions.js';
+import type { SnapshotOptions } from '../snapshot.js';
 import {
   changeOf,
   type DefinitionDecision,

@@ -5,8 +5,9 @@
  * after, and is left out, or the measured share would drift towards the old weight. Only where the proxy had sent nothing to
  * the service in the window before, it counts: whoever starts a release and then tries it wants to see those requests.
  */
-import { clusterStatName } from '../../model/names.js';
+
 import type { LoadFact } from '../../model/api.js';
+import { clusterStatName } from '../../model/names.js';
 import { isActive, type Release } from '../../model/release.js';
 
 export interface Counts {

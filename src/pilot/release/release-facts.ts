@@ -1,11 +1,12 @@
 /** Envoy's load reports become facts in the store, `fact/<ns>/<service>/<pilot>`, while a release is measured. */
-import type { ClusterLoad, LoadReport } from '../../xds/ads-host.js';
+
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
 import type { Clock } from '../../runtime/clock.js';
 import { Latest } from '../../runtime/latest.js';
 import type { Keys } from '../../store/keys.js';
 import type { Registrar } from '../../store/store.js';
+import type { ClusterLoad, LoadReport } from '../../xds/ads-host.js';
 import {
   addWindow,
   factOf,
