@@ -52,8 +52,10 @@ export function readDocuments(file: SourceFile, problems: Problem[]): SourceDocu
         hint: yamlHint(error.code),
       });
     }
-    if (errors.length > 0 || document.contents === null) continue;
-    const root = document.contents as YamlNode;
+    const { contents } = document;
+    // Files written for kubectl often end with a separator: nothing comes after it, and nothing is wrong with that.
+    if (errors.length > 0 || contents === null || (isScalar(contents) && contents.value === null)) continue;
+    const root = contents as YamlNode;
     const origin: Origin = { file: file.name, locate: (path, which) => locate(root, path, which, lines) };
     if (!checkStructure(root, file.name, lines, problems)) continue;
     try {

@@ -2,6 +2,8 @@
  * What a request experiences: walks listener, route, cluster and endpoints of the generated resources as Envoy would. It knows
  * what our translators write and throws at anything else, so that nothing is silently not looked at.
  */
+
+import type { TranslatedResources } from '../../src/pilot/translate/index.js';
 import { encodeResource } from '../../src/xds/encode.js';
 import type {
   HeaderMatcherJson,
@@ -10,7 +12,6 @@ import type {
   StringMatcherJson,
   VirtualHostJson,
 } from '../../src/xds/envoy-json.js';
-import type { TranslatedResources } from '../../src/pilot/translate/index.js';
 
 export interface SimulatedRequest {
   /** The authority, with a port or without. */

@@ -4,10 +4,10 @@ import { type Labels, selects } from '../../dsl/labels.js';
 import { outboundClusterName } from '../../model/names.js';
 import type { ServicePort } from '../../model/service.js';
 import type { CallerPolicy } from './caller-policy.js';
+import type { ServiceEntry, ServiceIdentity } from './mesh-index.js';
 import type { Selection, Target } from './policy.js';
 import { remember, sameList } from './remember.js';
 import type { ServiceFacts } from './service-facts.js';
-import type { ServiceEntry, ServiceIdentity } from './mesh-index.js';
 
 /** What an Envoy cluster takes of a service's endpoints. */
 export interface EndpointSelection {

@@ -1,15 +1,16 @@
 /** Definitions by the service that they shape. Built once per change of the definitions; what did not change stays the same object. */
-import type { Definition, DefinitionView } from '../../model/definition.js';
-import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
-import { fullName, serviceHost } from '../../model/names.js';
-import { type RouteSpec, routeKind } from '../../model/route.js';
-import { type ServicePort, type ServiceSpec, defaultPort, serviceKind, servicePorts } from '../../model/service.js';
-import { type VersionSpec, versionKind } from '../../model/version.js';
+
 import { destinationRuleKind } from '../../dsl/destination-rule.js';
 import type { DestinationRuleSpec } from '../../dsl/destination-rule-shape.js';
 import { isWildcard, serviceOfHost, wildcardCovers } from '../../dsl/host.js';
 import { precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
 import type { VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
+import type { Definition, DefinitionView } from '../../model/definition.js';
+import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
+import { fullName, serviceHost } from '../../model/names.js';
+import { type RouteSpec, routeKind } from '../../model/route.js';
+import { defaultPort, type ServicePort, type ServiceSpec, serviceKind, servicePorts } from '../../model/service.js';
+import { type VersionSpec, versionKind } from '../../model/version.js';
 import { remember, sameList } from './remember.js';
 
 /** Who a service is. The same object whatever routes and versions it has. */

@@ -5,8 +5,8 @@ import { any } from '../../xds/envoy-any.js';
 import type {
   FractionalPercentJson,
   RedirectActionJson,
-  RouteActionJson,
   RouteAction_RequestMirrorPolicyJson,
+  RouteActionJson,
   RouteJson,
   WeightedCluster_ClusterWeightJson,
 } from '../../xds/envoy-json.js';

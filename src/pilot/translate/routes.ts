@@ -8,7 +8,7 @@ import type { ServiceEntry } from './mesh-index.js';
 import { anyRequest, type Destination, type Rule, type Rules } from './policy.js';
 import type { ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
-import { clusterName, routeAction, type RulePlace, weighedDestinations } from './route-action.js';
+import { clusterName, type RulePlace, routeAction, weighedDestinations } from './route-action.js';
 import { routeMatch } from './route-match.js';
 import { TUNNEL_CLUSTER } from './tunnel.js';
 import { UNDELIVERED_HEADER } from './undelivered.js';

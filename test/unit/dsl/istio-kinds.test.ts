@@ -33,6 +33,12 @@ describe("the table of Istio's kinds", () => {
   });
 });
 
+describe('a file written for kubectl', () => {
+  it('may end with a separator', () => {
+    expect(found(`${rule(toReviews)}\n---\n# nothing more`)).toEqual([]);
+  });
+});
+
 describe('a VirtualService is accepted', () => {
   it.each([
     ['a full host', virtualService(`{ hosts: [reviews.default.svc.cluster.local], http: [{ ${toReviews} }] }`)],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defaultRule } from '../../../src/pilot/translate/compile-route.js';
 import {
   overlay,
   overlayFindings,
@@ -6,7 +7,6 @@ import {
   shiftOf,
   type VersionsOf,
 } from '../../../src/pilot/translate/overlay.js';
-import { defaultRule } from '../../../src/pilot/translate/compile-route.js';
 import type { Destination, Rule, Rules, Selection } from '../../../src/pilot/translate/policy.js';
 import { release } from '../../support/mesh-world.js';
 
