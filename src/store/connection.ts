@@ -7,7 +7,7 @@ import { ConstantBackoff, noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
-import { faultOf, shortReason } from './fault.js';
+import { faultOf, isUnanswered, shortReason } from './fault.js';
 
 export interface TlsOptions {
   readonly ca: Buffer;
@@ -44,7 +44,8 @@ export interface Connection {
   once<T>(limitMs: number, send: Send<T>): Promise<T>;
   /**
    * Tries endpoint after endpoint until one answers. So `send` must be something that may safely arrive twice: a read, or
-   * a write that knows its own traces. No answer at all: MESH2001. An answer that says no: MESH2006, the cause kept.
+   * a write that knows its own traces. No answer at all: MESH2001, whose cause is a request that may have arrived, if there
+   * was one. An answer that says no: MESH2006, the cause kept.
    */
   call<T>(what: string, send: Send<T>, signal?: AbortSignal): Promise<T>;
   close(): void;
@@ -72,7 +73,7 @@ export function connect(options: ConnectionOptions): Connection {
     try {
       return await send(endpoint.client, { deadline: Date.now() + limitMs });
     } catch (error) {
-      if (faultOf(error) === 'no-answer') failed(endpoint);
+      if (isUnanswered(faultOf(error))) failed(endpoint);
       throw error;
     }
   };
@@ -80,6 +81,7 @@ export function connect(options: ConnectionOptions): Connection {
   const call = async <T>(what: string, send: Send<T>, signal?: AbortSignal): Promise<T> => {
     const untilMs = clock.monotonic() + timeoutMs;
     const tried = new Map<string, string>();
+    let lost: unknown; // the first request that may have arrived although its answer did not
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
       const { address } = current();
@@ -88,12 +90,14 @@ export function connect(options: ConnectionOptions): Connection {
         return await unlessAborted(once(Math.min(attemptMs, leftMs), send), signal);
       } catch (error) {
         signal?.throwIfAborted();
-        if (faultOf(error) !== 'no-answer') throw refused(what, address, error);
+        const fault = faultOf(error);
+        if (!isUnanswered(fault)) throw refused(what, address, error);
+        if (fault === 'no-answer') lost ??= error;
         tried.set(address, shortReason(error));
         const roundEnds = attempt % endpoints.length === 0;
         const pauseMs = roundEnds ? ROUND_PAUSE_MS : 0;
         if (attempt >= MAX_ROUNDS * endpoints.length || clock.monotonic() + pauseMs >= untilMs) {
-          throw unreachable(what, tried, error);
+          throw unreachable(what, tried, lost ?? error);
         }
         await clock.sleep(pauseMs, signal);
       }

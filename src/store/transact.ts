@@ -8,7 +8,7 @@ import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3';
 import type { Clock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { Connection } from './connection.js';
-import { faultOf } from './fault.js';
+import { faultOf, isUnanswered } from './fault.js';
 import type { Keys } from './keys.js';
 import { prefixEnd } from './range.js';
 import type { Compare, Transaction, TransactionResult } from './store.js';
@@ -32,6 +32,7 @@ export function transactOver(connection: Connection, keys: Keys, clock: Clock): 
       try {
         return resultOf(await connection.call(what, (client, options) => client.kv.txn(request, options), signal));
       } catch (error) {
+        if (isUnanswered(faultOf((error as Error).cause))) throw undecided(error as MeshError);
         // The server has lost our marker's lease (wiped, restarted without it): nothing was applied.
         const leaseGone = faultOf((error as Error).cause) === 'lease-gone';
         if (!leaseGone || attempt > 1 || transaction.put.some((put) => put.lease)) throw error;
@@ -39,6 +40,17 @@ export function transactOver(connection: Connection, keys: Keys, clock: Clock): 
       }
     }
   };
+}
+
+/** Whoever asked must look before asking again, unless it surely never arrived. */
+function undecided(error: MeshError): MeshError {
+  if (faultOf(error.cause) === 'not-sent') return error;
+  const { code, cause, retryable } = error;
+  return new MeshError(code, `${error.message}; it may have been written all the same`, {
+    cause,
+    retryable,
+    hint: 'See what is there (`mesh history`) before trying again.',
+  });
 }
 
 function requestOf(transaction: Transaction, marker: string, lease: string): ITxnRequest {

@@ -51,6 +51,23 @@ describe('a store that does not answer', () => {
     await server.stop();
   });
 
+  it('says of a write whether it may have been done', async () => {
+    const server = await startEmbeddedServer();
+    const proxy = await startFaultProxy(server.address);
+    const store = await openAt(proxy.address, 'test/', 600);
+    const write = (): Promise<unknown> =>
+      store.transact({ compare: [], put: [{ key: store.keys.plan('a'), value: '1' }], delete: [] });
+    await write();
+    proxy.blackHole();
+    await expect(write()).rejects.toThrow(/could not write test\/plan\/a.*it may have been written all the same/);
+    await server.stop();
+    await proxy.close();
+    const refused = await write().then(String, String);
+    expect(refused).toContain('connect ECONNREFUSED');
+    expect(refused).not.toContain('all the same');
+    await store.close();
+  });
+
   it('gives the caller back at once when the caller gives up', async () => {
     const server = await startEmbeddedServer();
     const proxy = await startFaultProxy(server.address);

@@ -3,11 +3,12 @@ import { faultOf, shortReason } from '../../../src/store/fault.js';
 
 describe('a failed call', () => {
   it.each([
-    ['14 UNAVAILABLE: No connection established. Last error: connect ECONNREFUSED 127.0.0.1:1', 'no-answer'],
+    ['14 UNAVAILABLE: No connection established. Last error: connect ECONNREFUSED 127.0.0.1:1', 'not-sent'],
     ['4 DEADLINE_EXCEEDED: Deadline exceeded after 2.0s', 'no-answer'],
     ['14 UNAVAILABLE: etcdserver: leader changed', 'no-answer'],
-    ['12 UNIMPLEMENTED: Received HTTP status code 404', 'no-answer'],
-    ['Channel closed before call started', 'no-answer'],
+    ['12 UNIMPLEMENTED: Received HTTP status code 404', 'not-sent'],
+    ['Channel closed before call started', 'not-sent'],
+    ['4 DEADLINE_EXCEEDED: Deadline exceeded after 2.0s,Waiting for LB pick', 'not-sent'],
     ['11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted', 'compacted'],
     ['5 NOT_FOUND: etcdserver: requested lease not found', 'lease-gone'],
     ['3 INVALID_ARGUMENT: etcdserver: request is too large', 'refused'],
