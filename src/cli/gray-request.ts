@@ -1,6 +1,5 @@
 /** What the gray commands have in common: whom they mean, and how they report what they did. */
 import type { GrayResponse } from '../model/api.js';
-import { DEFAULT_NAMESPACE } from '../model/names.js';
 import type { OptionSpec, OutputFormat, SharedFlag } from './command.js';
 import { writeAnswer } from './output/answer.js';
 import { formatGrayLine, nextCommands } from './output/gray-status.js';
@@ -37,9 +36,4 @@ export async function concludeGray(session: Session, response: GrayResponse, wai
   if (advice.length > 0) session.say(`It stays so until your definitions say it themselves:\n  ${advice.join('\n  ')}`);
   const next = nextCommands(status).map((command) => `\n  ${command}`);
   session.say(`Revision ${response.revision}. Next:${next.join('')}`);
-}
-
-/** ` -n shop` where it is needed to type the command again. */
-export function namespaceFlag(namespace: string): string {
-  return namespace === DEFAULT_NAMESPACE ? '' : ` -n ${namespace}`;
 }

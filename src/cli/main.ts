@@ -2,14 +2,10 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
-import { MeshError } from '../runtime/mesh-error.js';
 import type { ExitCode } from './exit-codes.js';
-import { reportFailure } from './failure.js';
+import type { FailureReport } from './failure.js';
 import { type Io, processIo } from './io.js';
-import { styleFor } from './output/color.js';
 import { createProgram } from './parser.js';
-import { openSession } from './session.js';
-import { resolveSettings } from './settings.js';
 import { commands } from './table.js';
 import { packageVersion } from './version.js';
 
@@ -17,6 +13,8 @@ import { packageVersion } from './version.js';
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   let exit: ExitCode = 0;
   const program = createProgram(commands, packageVersion(), io, async ({ spec, globals, args, options }) => {
+    // What only a command needs is loaded with it: `mesh --help` has 150 ms for everything.
+    const [{ resolveSettings }, { openSession }] = await Promise.all([import('./settings.js'), import('./session.js')]);
     const settings = await resolveSettings(globals, io);
     const session = openSession(settings, globals.color !== false, io);
     try {
@@ -35,18 +33,24 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError && error.code.startsWith('commander.help')) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    const report = reportFailure(error instanceof CommanderError ? asUsage(error) : error, {
-      json: wantsJson(argv),
-      verbose: argv.includes('--verbose'),
-      style: styleFor(io, 'stderr', !argv.includes('--no-color')),
-    });
+    const report = await describeFailure(error, argv, io);
     io.stderr.write(report.text);
     return report.exit;
   }
 }
 
+async function describeFailure(error: unknown, argv: readonly string[], io: Io): Promise<FailureReport> {
+  const [{ reportFailure }, { styleFor }] = await Promise.all([import('./failure.js'), import('./output/color.js')]);
+  return reportFailure(error instanceof CommanderError ? await asUsage(error) : error, {
+    json: wantsJson(argv),
+    verbose: argv.includes('--verbose'),
+    style: styleFor(io, 'stderr', !argv.includes('--no-color')),
+  });
+}
+
 /** commander's message has the suggestion in its second line. */
-function asUsage(error: CommanderError): MeshError {
+async function asUsage(error: CommanderError): Promise<Error> {
+  const { MeshError } = await import('../runtime/mesh-error.js');
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const hint = suggestion?.replace(/^\((.*)\)$/, '$1') ?? 'see `mesh help`, or --help of the command';
   return new MeshError('MESH2007', message, { hint });

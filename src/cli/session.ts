@@ -2,7 +2,6 @@
 import { hostname, userInfo } from 'node:os';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { Api } from './api-client.js';
-import type { OutputFormat } from './command.js';
 import type { Io } from './io.js';
 import { type Style, styleFor } from './output/color.js';
 import type { Settings } from './settings.js';
@@ -81,8 +80,4 @@ async function readLine(io: Io): Promise<string> {
     if (text.includes('\n')) break;
   }
   return text.split('\n')[0] ?? '';
-}
-
-export function isStructured(format: OutputFormat): boolean {
-  return format === 'json' || format === 'yaml';
 }
