@@ -359,6 +359,22 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
       await until('the key is back', () => registered(key));
     });
 
+    it('can leave its keys to a successor, whose lease takes them over', async () => {
+      await fresh();
+      const key = store.keys.node('a');
+      const first = store.registrar({ ttlSeconds: 2 });
+      first.set(key, '1');
+      await first.flush();
+      const left = first.leaseId ?? '';
+      await first.close({ keepLease: true });
+      expect(await registered(key)).toBe(true);
+      const second = store.registrar({ ttlSeconds: 2 });
+      second.set(key, '1');
+      await second.flush();
+      await until('the first lease has run out', async () => !(await operator.leases()).includes(left));
+      expect((await store.get(key))?.lease).toBe(second.leaseId);
+    });
+
     it('knows by its own clock when its keys may be gone, and registers again when the store is back', async () => {
       await fresh();
       const proxy = await proxied();
