@@ -124,8 +124,11 @@ async function anyEnvoySends(service, address) {
 }
 
 async function demo() {
-  step('Start store, pilot and two agents in one process, with the definitions of a world');
-  await mesh('up', '--detach', '--data-dir', path.relative(root, dataDir), '-f', world);
+  step('Start: store, pilot and agents in one process');
+  await mesh('up', '--detach', '--data-dir', path.relative(root, dataDir));
+
+  step('Apply the definitions of a small shop on two nodes');
+  await mesh('apply', '-f', world, '-m', 'the demo');
   await mesh('get', 'services');
 
   step('Plan, then deploy: one docker-compose project per node, an Envoy beside every app');
