@@ -57,7 +57,7 @@ function run(command, args, { quiet = false } = {}) {
   });
 }
 
-/** @param {Buffer} part */
+/** @param {Buffer | string} part */
 const indent = (part) => part.toString().replace(/^(?=.)/gm, '     ');
 
 const meshCommand = path.join(root, 'bin/mesh');
@@ -82,7 +82,9 @@ async function until(what, fact, timeoutMs = 20_000) {
 
 /** @param {import('./load.mjs').LoadResult} result @param {string} service */
 function table(result, service) {
-  const rows = [...result.byBackend].filter(([backend]) => backend.startsWith(`${service}/`)).toSorted();
+  const rows = [...result.byBackend]
+    .filter(([backend]) => backend.startsWith(`${service}/`))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
   for (const [backend, count] of rows) {
     const percent = (100 * count) / result.sent;
     const bar = '█'.repeat(Math.round(percent / 2.5)).padEnd(40, '·');

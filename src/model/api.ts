@@ -371,6 +371,3 @@ export interface WatchChange {
 }
 
 export const MAX_REPLAYED = 100;
-
-/** GET /v1/plans?node= : the committed plans, complete, as the agents read them. */
-export type PlanItem = NodePlan;

@@ -2,12 +2,11 @@
  * Every key of the mesh in the store, written and read back in one place. The naming keys, which live outside of the
  * prefix so that plain Go clients find them, are in naming.ts.
  */
+import { NO_NAMESPACE } from '../model/names.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { Range } from './range.js';
 
 export const DEFAULT_PREFIX = 'lightmesh/';
-/** Stands for the namespace of kinds that have none: an empty segment would make two slashes. */
-const NO_NAMESPACE = '-';
 const REVISION_DIGITS = 12;
 
 export type ParsedKey =

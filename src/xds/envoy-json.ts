@@ -1,21 +1,23 @@
 /** The JSON shapes of Envoy resources that translators write, from one place: nobody else names a generated path. */
+
+export type { AccessLogFilterJson, AccessLogJson } from './generated/envoy/config/accesslog/v3/accesslog_pb.js';
 export type {
   BootstrapJson,
   LayeredRuntimeJson,
   RuntimeLayerJson,
 } from './generated/envoy/config/bootstrap/v3/bootstrap_pb.js';
 export type {
-  CircuitBreakersJson,
   CircuitBreakers_ThresholdsJson,
+  CircuitBreakersJson,
 } from './generated/envoy/config/cluster/v3/circuit_breaker_pb.js';
 export type {
-  ClusterJson,
   Cluster_CommonLbConfigJson,
+  Cluster_DiscoveryTypeJson,
   Cluster_EdsClusterConfigJson,
   Cluster_LbPolicyJson,
-  Cluster_DiscoveryTypeJson,
-  LoadBalancingPolicyJson,
+  ClusterJson,
   LoadBalancingPolicy_PolicyJson,
+  LoadBalancingPolicyJson,
   UpstreamConnectionOptionsJson,
 } from './generated/envoy/config/cluster/v3/cluster_pb.js';
 export type { OutlierDetectionJson } from './generated/envoy/config/cluster/v3/outlier_detection_pb.js';
@@ -42,24 +44,22 @@ export type {
   Http2ProtocolOptionsJson,
   HttpProtocolOptionsJson,
 } from './generated/envoy/config/core/v3/protocol_pb.js';
-export type { AccessLogJson, AccessLogFilterJson } from './generated/envoy/config/accesslog/v3/accesslog_pb.js';
-export type {
-  ClusterLoadAssignmentJson,
-  ClusterLoadAssignment_PolicyJson,
-} from './generated/envoy/config/endpoint/v3/endpoint_pb.js';
 export type {
   EndpointJson,
   LbEndpointJson,
   LocalityLbEndpointsJson,
 } from './generated/envoy/config/endpoint/v3/endpoint_components_pb.js';
-export type { ListenerJson } from './generated/envoy/config/listener/v3/listener_pb.js';
+export type {
+  ClusterLoadAssignment_PolicyJson,
+  ClusterLoadAssignmentJson,
+} from './generated/envoy/config/endpoint/v3/endpoint_pb.js';
 export type {
   FilterChainJson,
   FilterChainMatchJson,
   FilterJson,
   ListenerFilterJson,
 } from './generated/envoy/config/listener/v3/listener_components_pb.js';
-export type { RouteConfigurationJson } from './generated/envoy/config/route/v3/route_pb.js';
+export type { ListenerJson } from './generated/envoy/config/listener/v3/listener_pb.js';
 export type {
   CorsPolicyJson,
   DirectResponseActionJson,
@@ -67,29 +67,30 @@ export type {
   QueryParameterMatcherJson,
   RedirectActionJson,
   RetryPolicyJson,
-  RouteActionJson,
   RouteAction_HashPolicyJson,
   RouteAction_RequestMirrorPolicyJson,
   RouteAction_UpgradeConfigJson,
+  RouteActionJson,
   RouteJson,
   RouteMatchJson,
   VirtualHostJson,
-  WeightedClusterJson,
   WeightedCluster_ClusterWeightJson,
+  WeightedClusterJson,
 } from './generated/envoy/config/route/v3/route_components_pb.js';
-export type { RuntimeJson } from './generated/envoy/service/runtime/v3/rtds_pb.js';
-export type { SecretJson } from './generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+export type { RouteConfigurationJson } from './generated/envoy/config/route/v3/route_pb.js';
 export type {
-  DownstreamTlsContextJson,
-  UpstreamTlsContextJson,
-  CommonTlsContextJson,
-} from './generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
-export type {
-  HttpConnectionManagerJson,
   HttpConnectionManager_UpgradeConfigJson,
+  HttpConnectionManagerJson,
   HttpFilterJson,
   LocalReplyConfigJson,
 } from './generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+export type { SecretJson } from './generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
+export type {
+  CommonTlsContextJson,
+  DownstreamTlsContextJson,
+  UpstreamTlsContextJson,
+} from './generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+export type { RuntimeJson } from './generated/envoy/service/runtime/v3/rtds_pb.js';
 export type { RegexMatcherJson } from './generated/envoy/type/matcher/v3/regex_pb.js';
 export type { StringMatcherJson } from './generated/envoy/type/matcher/v3/string_pb.js';
 export type { FractionalPercentJson, PercentJson } from './generated/envoy/type/v3/percent_pb.js';

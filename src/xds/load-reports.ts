@@ -3,8 +3,8 @@ import { type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/g
 import { messageOf } from '../runtime/mesh-error.js';
 import type { ClusterLoad, LoadReport, ProxyNode } from './ads-host.js';
 import { encodeMessage } from './encode.js';
-import { readNode } from './read-request.js';
 import { bidirectional } from './raw-service.js';
+import { readNode } from './read-request.js';
 import { fieldsOf } from './wire.js';
 
 export const loadReportingService: ServiceDefinition = {

@@ -1,6 +1,6 @@
 /** The next response of one subscription, as data; and what it leaves behind in the subscription. */
 import { digestOf, type EncodedResource, sumOf } from './resource-cache.js';
-import { compact, isWanted, NOTHING, sendsFullState, type Subscription } from './subscription.js';
+import { compact, isWanted, NOTHING, type Subscription, sendsFullState } from './subscription.js';
 
 export interface Response {
   readonly subscription: Subscription;

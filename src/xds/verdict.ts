@@ -1,6 +1,6 @@
 /** What a proxy's ACK or NACK means for its subscription. */
 import type { EncodedResource } from './resource-cache.js';
-import { compact, type Outstanding, resend, sendsFullState, type Subscription } from './subscription.js';
+import { compact, type Outstanding, resend, type Subscription, sendsFullState } from './subscription.js';
 
 export type Verdict =
   | { readonly kind: 'acked'; readonly answered: Outstanding }

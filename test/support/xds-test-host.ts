@@ -1,8 +1,9 @@
 /** A host whose view a test sets by hand. */
-import type { LoadReport, ProxyNode, Rejection } from '../../src/xds/ads-host.js';
-import { type AdsServerOptions, createAdsServer } from '../../src/xds/ads-server.js';
+
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
+import type { LoadReport, ProxyNode, Rejection } from '../../src/xds/ads-host.js';
+import { type AdsServerOptions, createAdsServer } from '../../src/xds/ads-server.js';
 import type { View } from '../../src/xds/resource-cache.js';
 import { createXdsClient, type XdsClient } from './xds-client.js';
 import { viewOf } from './xds-resources.js';

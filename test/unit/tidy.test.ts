@@ -53,7 +53,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
 const pure = (file: string): boolean =>
   /^src\/(model|dsl|planner)\//.test(file) ||
   file.startsWith('src/pilot/translate/') ||
-  /^src\/pilot\/release\/next-/.test(file) ||
+  file.startsWith('src/pilot/release/next-') ||
   /^src\/(agent\/(next-steps|steps)|xds\/(subscription|resource-cache|resource-types))\.ts$/.test(file);
 
 /** The one edge inside a pure house. */

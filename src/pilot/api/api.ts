@@ -14,7 +14,7 @@ import { type Route, serveRoute } from './route.js';
 import { statusRoutes } from './status.js';
 import { watchRoutes } from './watch.js';
 
-export type { ApiContext, LivePilot } from './context.js';
+export type { ApiContext } from './context.js';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 

@@ -47,7 +47,7 @@ export function deploymentRoutes(api: ApiContext): readonly Route[] {
       path: '/v1/plans',
       summary: 'The committed plans, complete, as the agents read them',
       query: z.strictObject({ node: queryList.optional() }),
-      answer: 'List<PlanItem>',
+      answer: 'List<NodePlan>',
       async handle({ query, signal }) {
         const { entries } = await store.list([store.keys.below('plan'), { key: store.keys.revHead }], {}, signal);
         const plans = entries.flatMap((entry) => {
