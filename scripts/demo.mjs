@@ -44,21 +44,25 @@ function run(command, args, { quiet = false } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
     let answer = '';
-    let words = '';
-    child.stdout.on('data', (part) => (answer += part));
-    child.stderr.on('data', (part) => (words += part));
+    let all = '';
+    /** @param {Buffer} part */
+    const heard = (part) => {
+      all += part;
+      if (!quiet) process.stdout.write(part.toString().replace(/^(?=.)/gm, '     '));
+    };
+    child.stdout.on('data', (part) => {
+      answer += part;
+      heard(part);
+    });
+    child.stderr.on('data', heard);
     child.on('error', reject);
     child.on('close', (code) => {
-      if (!quiet) say(indent(words + answer));
       if (code === 0) resolve(answer);
       else
-        reject(new Disappointment(`${path.basename(command)} ${args.join(' ')} exited ${code}\n${quiet ? words : ''}`));
+        reject(new Disappointment(`${path.basename(command)} ${args.join(' ')} exited ${code}\n${quiet ? all : ''}`));
     });
   });
 }
-
-/** @param {Buffer | string} part */
-const indent = (part) => part.toString().replace(/^(?=.)/gm, '     ');
 
 const meshCommand = path.join(root, 'bin/mesh');
 /** @param {...string} args */

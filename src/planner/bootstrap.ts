@@ -88,8 +88,9 @@ export function bootstrap({ proxy, region, zone, places }: BootstrapInput): Boot
           static_layer: {
             // Without it Envoy refuses a second grpc_service.
             'envoy.restart_features.xds_failover_support': true,
-            're2.max_program_size.error_level': 200,
-            're2.max_program_size.warn_level': 100,
+            // RE2 is linear in its input; the bound is on memory. A route that crosses it takes its whole route table along.
+            're2.max_program_size.error_level': 2000,
+            're2.max_program_size.warn_level': 500,
           },
         },
         { name: 'mesh', rtds_layer: { name: 'mesh', rtds_config: fromAds('5s') } },

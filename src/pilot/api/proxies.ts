@@ -1,6 +1,8 @@
 /** Proxies: which versions they have, what they are served, and waiting for them. */
 import { z } from 'zod';
 import type { List, ProxyConfig, ProxyItem } from '../../model/api.js';
+import type { NodePlan } from '../../model/node-plan.js';
+import { instanceBootstrap } from '../../planner/bootstrap.js';
 import { MeshError, messageOf } from '../../runtime/mesh-error.js';
 import { waitAcks } from './acks.js';
 import type { ApiContext, LivePilot } from './context.js';
@@ -10,7 +12,7 @@ import { defineRoute, queryCount, queryFlag, type Route } from './route.js';
 
 const ACK_WAIT_MS = 30_000;
 const MAX_ACK_WAIT_MS = 600_000;
-const configTypes = ['clusters', 'endpoints', 'listeners', 'routes', 'runtime'] as const;
+const configTypes = ['clusters', 'endpoints', 'listeners', 'routes', 'runtime', 'bootstrap'] as const;
 
 export function proxyRoutes(api: ApiContext): readonly Route[] {
   return [
@@ -43,7 +45,8 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
         if (config === undefined) {
           throw new MeshError('MESH2005', `proxy ${proxy} is not connected`, { hint: 'see mesh proxy list' });
         }
-        const resources = Object.entries(config.resources).filter(([name]) => type === 'all' || name === type);
+        const all = { ...config.resources, bootstrap: bootstrapOf(proxy, api.live?.snapshot()?.plans) };
+        const resources = Object.entries(all).filter(([name]) => type === 'all' || name === type);
         return { proxy, resources: Object.fromEntries(resources) } satisfies ProxyConfig;
       },
     }),
@@ -69,6 +72,15 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
       },
     }),
   ];
+}
+
+/** As planned, not as pushed: what the agent rendered for it. Empty for a proxy that no plan has (any more). */
+function bootstrapOf(proxy: string, plans: ReadonlyMap<string, NodePlan> | undefined): ProxyConfig['resources'][string] {
+  const [instanceId, node = ''] = (proxy.split('/').at(-1) ?? '').split('@');
+  const plan = plans?.get(node);
+  const instance = plan?.instances.find((one) => one.instance === instanceId);
+  if (plan === undefined || instance === undefined) return [];
+  return [{ name: 'bootstrap', version: instance.digest, resource: instanceBootstrap(plan, instance) }];
 }
 
 function liveOf(api: ApiContext): LivePilot {

@@ -1,4 +1,4 @@
-import type { sendUnaryData, ServerUnaryCall, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ICompactionRequest, IDeleteRangeRequest, IPutRequest, IRangeRequest, ITxnRequest } from 'etcd3';
 import type { Engine } from './engine.js';
 import { EtcdError } from './etcd-error.js';

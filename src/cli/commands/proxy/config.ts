@@ -5,7 +5,7 @@ import { oneProxy } from '../../find-proxy.js';
 import { writeAnswer } from '../../output/answer.js';
 import { formatTable } from '../../output/table.js';
 
-const types = ['listeners', 'routes', 'clusters', 'endpoints', 'runtime', 'all'];
+const types = ['listeners', 'routes', 'clusters', 'endpoints', 'runtime', 'bootstrap', 'all'];
 
 export const command = defineCommand({
   details: 'As the pilot serves it. The table names the resources; -o json or yaml shows them whole.',
