@@ -232,7 +232,7 @@ describe('a DestinationRule', () => {
       commonLbConfig: { healthyPanicThreshold: { value: 50 } },
       outlierDetection: { consecutive5xx: 5, maxEjectionPercent: 50, baseEjectionTime: '15s' },
       circuitBreakers: {
-        thresholds: [{ maxConnections: 1024, maxPendingRequests: 256, retryBudget: { minRetryConcurrency: 3 } }],
+        thresholds: [{ maxConnections: 1024, maxPendingRequests: 256, retryBudget: { minRetryConcurrency: 20 } }],
       },
     });
   });
