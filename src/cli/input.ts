@@ -80,20 +80,20 @@ async function readStdin(io: Io): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function emptyDirectory(name: string, recursive: boolean): Problem {
-  return {
-    code: 'MESH1002',
-    severity: 'error',
-    file: name,
-    path: '',
-    message: 'the directory holds no .yaml, .yml or .json file',
-    hint: recursive ? 'check the path' : 'add -R to look into the directories below it',
-  };
+function emptyDirectory(file: string, recursive: boolean): Problem {
+  const message = 'the directory holds no .yaml, .yml or .json file';
+  const hint = recursive ? 'check the path' : 'check the path, or add -R to look into the directories below it';
+  return { ...wholeFile(file), code: 'MESH1002', message, hint };
 }
 
 function unreadable(name: string, error: NodeJS.ErrnoException): Problem {
   const [message, hint] = whyUnreadable(error);
-  return { code: 'MESH1013', severity: 'error', file: name, path: '', message, hint };
+  return { ...wholeFile(name), code: 'MESH1013', message, hint };
+}
+
+/** Its first character stands for the whole: who reads `file:line:column` from our output finds one in every line. */
+function wholeFile(file: string): Pick<Problem, 'severity' | 'file' | 'line' | 'column' | 'path'> {
+  return { severity: 'error', file, line: 1, column: 1, path: '' };
 }
 
 function whyUnreadable(error: NodeJS.ErrnoException): [message: string, hint: string] {

@@ -52,7 +52,7 @@ export type Upstream = z.output<typeof upstreamSchema>;
 export const healthSchema = z
   .strictObject({
     /** Path that answers 200 to 399. */
-    http: z.string().startsWith('/').optional(),
+    http: z.string().startsWith('/', 'a path begins with /').optional(),
     /** Service name for grpc.health.v1; empty asks for the whole server. */
     grpc: z.string().optional(),
     /** A connection is enough. */

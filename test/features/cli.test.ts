@@ -91,7 +91,7 @@ describe('definitions', () => {
   });
 
   test.each([
-    ['apply -f missing.yaml', 'missing.yaml MESH1013 there is no such file'],
+    ['apply -f missing.yaml', 'missing.yaml:1:1 MESH1013 there is no such file'],
     ['validate -f .git', 'MESH1013'],
     ['deploy .', 'MESH1013 it is a directory'],
     ['apply -f -', '<stdin>:1:1 MESH1002'],

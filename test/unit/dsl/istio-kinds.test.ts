@@ -13,10 +13,10 @@ function destinationRule(spec: string, name = 'reviews'): string {
   return `apiVersion: networking.istio.io/v1alpha3\nkind: DestinationRule\nmetadata: { name: ${name} }\nspec: ${spec}`;
 }
 
-/** `code severity path: message` of each problem, the services apart from it being right. */
+/** `code severity path: message (hint)` of each problem, the services apart from it being right. */
 function found(...documents: readonly string[]): readonly string[] {
   return problemsIn(yamls(services, ...documents)).map(
-    ({ code, severity, path, message }) => `${code} ${severity} ${path}: ${message}`,
+    ({ code, severity, path, message, hint }) => `${code} ${severity} ${path}: ${message} (${hint})`,
   );
 }
 
@@ -241,7 +241,7 @@ describe('a DestinationRule', () => {
 
   it('is warned about a subset that selects nothing', () => {
     expect(found(destinationRule('{ host: reviews, subsets: [{ name: v3, labels: { version: v3 } }] }'))).toEqual([
-      'MESH1010 warning DestinationRule default/reviews spec.subsets[0].labels: subset "v3" selects no version of reviews',
+      'MESH1010 warning DestinationRule default/reviews spec.subsets[0].labels: subset "v3" selects no version of reviews (there is: v1, v2)',
     ]);
   });
 });

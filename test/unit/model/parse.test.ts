@@ -78,6 +78,25 @@ spec:
     if (hint !== undefined) expect(problem?.hint).toContain(hint);
   });
 
+  it.each([
+    ['port: "80"', 'port must be a number, found "80"', 'write it without quotes: 80'],
+    ['port: 80.5', 'port must be a whole number, found 80.5', 'write a whole number'],
+    ['port: 80, stable: 1.0', 'stable must be a string, found 1', 'write it in quotes: "1"'],
+    ['port: 80, upstreams: { service: a }', 'upstreams must be a list, found a map', 'lines that begin with "- "'],
+    ['port: 80, upstreams: [a]', 'upstreams[0] must be a map, found "a"', 'lines of key: value'],
+    ['ports: []', 'ports must have at least 1 entry, found 0', 'leave the key out'],
+    ['port: 80, health: { tcp: false }', 'tcp must be true, found false', 'write true'],
+    ['port: 80, health: { http: healthz }', 'http must not be "healthz"', 'a path begins with /'],
+    ['port: 80, health: { http: /, interval: 5 s }', 'interval must not be "5 s"', 'a number with a unit: 250ms'],
+    ['port: 80, health: {}', 'one of http (a path)', 'see `mesh explain service.spec.health`'],
+    ['stable: v1', 'either ports, or port with protocol', 'see `mesh explain service.spec`'],
+    ['port: 80, upstreams: [{ address: "a:1" }]', 'needs a name', 'see `mesh explain service.spec.upstreams`'],
+  ])('says of { %s } what was found and what to write', (spec, message, hint) => {
+    const [problem] = parse(service(spec)).problems;
+    expect(problem?.message).toContain(message);
+    expect(problem?.hint).toContain(hint);
+  });
+
   it('refuses a second object of the same name and says where the first is', () => {
     const { problems } = parse(`${service('port: 1')}---\n${service('port: 2')}`);
     expect(problems.map(place)).toEqual(['w.yaml:8:19 MESH1009']);
