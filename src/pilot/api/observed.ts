@@ -10,7 +10,21 @@ import { effectiveStable } from '../../model/release.js';
 import { serviceKind, servicePorts } from '../../model/service.js';
 import { versionKind } from '../../model/version.js';
 
-export function instanceItem(record: InstanceRecord, firstPort: string | undefined): InstanceItem {
+/**
+ * A record outlives its agent. What it calls healthy is so only while the instance is registered under a living lease; otherwise
+ * the proxies have stopped using it, and `mesh ps` says what they see.
+ */
+function observed(snapshot: MeshSnapshot, record: InstanceRecord): Pick<InstanceItem, 'state' | 'reason'> {
+  if (record.state !== 'healthy') return { state: record.state, reason: record.reason };
+  const endpoints = snapshot.endpoints.get(fullName(record.namespace, record.service)) ?? [];
+  const isRegistered = endpoints.some((e) => e.instance === record.instance && e.health === 'HEALTHY');
+  return isRegistered
+    ? { state: 'healthy', reason: record.reason }
+    : { state: 'unhealthy', reason: 'not registered: it has just died, or the lease of its agent has ended' };
+}
+
+function instanceItem(snapshot: MeshSnapshot, record: InstanceRecord): InstanceItem {
+  const firstPort = firstPortOf(snapshot, record.namespace, record.service);
   const inboundPort = portOf(record.ports.inbound, firstPort);
   return {
     service: record.service,
@@ -18,8 +32,7 @@ export function instanceItem(record: InstanceRecord, firstPort: string | undefin
     version: record.version,
     instance: record.instance,
     node: record.node,
-    state: record.state,
-    reason: record.reason,
+    ...observed(snapshot, record),
     address: `${record.address}:${inboundPort}`,
     appPort: portOf(record.ports.app, firstPort),
     inboundPort,
@@ -50,7 +63,7 @@ export function instanceItems(
     [item.namespace, item.service, item.version, item.instance].join('\u0000');
   return [...snapshot.instances.values()]
     .filter(isWanted)
-    .map((record) => instanceItem(record, firstPortOf(snapshot, record.namespace, record.service)))
+    .map((record) => instanceItem(snapshot, record))
     .toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 
@@ -59,7 +72,8 @@ export function nodeItems(snapshot: MeshSnapshot, statuses: ReadonlyMap<string, 
   const records = [...snapshot.instances.values()];
   return snapshot.definitions.all(nodeKind).map((node) => {
     const own = records.filter((record) => record.node === node.name);
-    return nodeItem(node, snapshot.plans.get(node.name), statuses.get(node.name), own);
+    const healthy = own.filter((record) => observed(snapshot, record).state === 'healthy').length;
+    return nodeItem(node, snapshot.plans.get(node.name), statuses.get(node.name), { known: own.length, healthy });
   });
 }
 
@@ -67,21 +81,21 @@ function nodeItem(
   node: Definition<NodeSpec>,
   plan: NodePlan | undefined,
   status: NodeStatus | undefined,
-  records: readonly InstanceRecord[],
+  instances: { readonly known: number; readonly healthy: number },
 ): NodeItem {
   return {
     name: node.name,
     address: node.spec.address,
     cluster: node.spec.cluster,
     labels: node.labels,
-    agent: status !== undefined ? 'ready' : records.length > 0 ? 'lost' : 'never',
+    agent: status !== undefined ? 'ready' : instances.known > 0 ? 'lost' : 'never',
     agentVersion: status?.agentVersion ?? '',
     compose: status?.compose ?? '',
     docker: status?.docker ?? '',
     planRevision: plan?.revision ?? 0,
     reachedRevision: status?.reachedRevision ?? 0,
     desired: plan?.instances.length ?? 0,
-    healthy: records.filter((record) => record.state === 'healthy').length,
+    healthy: instances.healthy,
     problems: status?.problems ?? [],
   };
 }

@@ -75,7 +75,10 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
 }
 
 /** As planned, not as pushed: what the agent rendered for it. Empty for a proxy that no plan has (any more). */
-function bootstrapOf(proxy: string, plans: ReadonlyMap<string, NodePlan> | undefined): ProxyConfig['resources'][string] {
+function bootstrapOf(
+  proxy: string,
+  plans: ReadonlyMap<string, NodePlan> | undefined,
+): ProxyConfig['resources'][string] {
   const [instanceId, node = ''] = (proxy.split('/').at(-1) ?? '').split('@');
   const plan = plans?.get(node);
   const instance = plan?.instances.find((one) => one.instance === instanceId);
