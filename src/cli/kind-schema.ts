@@ -115,10 +115,13 @@ export function notesOf(schema: FieldSchema): string {
   return notes.join('; ');
 }
 
+/** What a machine's integer can hold at most; as a limit it tells nobody anything. */
+const LARGEST = 2 ** 31 - 1;
+
 /** zod bounds every integer by what a double can hold exactly; that is no rule of ours. */
 function rangeOf({ minimum, maximum }: FieldSchema): string[] {
   const low = minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER ? minimum : undefined;
-  const high = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER ? maximum : undefined;
+  const high = maximum !== undefined && maximum < LARGEST ? maximum : undefined;
   if (low !== undefined && high !== undefined) return [`${low} to ${high}`];
   if (low !== undefined) return [`at least ${low}`];
   return high === undefined ? [] : [`at most ${high}`];

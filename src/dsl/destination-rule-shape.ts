@@ -15,7 +15,9 @@ const loadBalancerSchema = z.strictObject({
     z.enum(['UNSPECIFIED', 'LEAST_REQUEST', 'LEAST_CONN', 'ROUND_ROBIN', 'RANDOM', 'PASSTHROUGH']),
     (simple) => simple === 'PASSTHROUGH',
     'PASSTHROUGH is not supported: an explicit proxy does not know the address that the caller had in mind',
-  ).optional(),
+  )
+    .optional()
+    .describe('How an instance is chosen for a request. Default: LEAST_REQUEST'),
   consistentHash: notYet('balancing by hash'),
   localityLbSetting: notYet('locality'),
   zoneAwareLbSetting: notYet('locality'),
@@ -24,31 +26,44 @@ const loadBalancerSchema = z.strictObject({
 });
 
 const tcpPoolSchema = z.strictObject({
-  maxConnections: limitField.optional(),
-  connectTimeout: positiveDurationField.optional(),
+  maxConnections: limitField.optional().describe('Connections of one caller at most, default 1024'),
+  connectTimeout: positiveDurationField.optional().describe('Until a connection stands, default 1s'),
   tcpKeepalive: z
     .strictObject({
-      probes: limitField.optional(),
-      time: positiveDurationField.optional(),
-      interval: positiveDurationField.optional(),
+      probes: limitField.optional().describe('Unanswered probes after which the connection is dead'),
+      time: positiveDurationField.optional().describe('Idle time before the first probe'),
+      interval: positiveDurationField.optional().describe('From one probe to the next'),
     })
-    .optional(),
-  maxConnectionDuration: positiveDurationField.optional(),
-  /** 0s turns it off. */
-  idleTimeout: durationField.optional(),
+    .optional()
+    .describe("The kernel's keep-alive; what is left out stays as the kernel has it"),
+  maxConnectionDuration: positiveDurationField.optional().describe('Age at which a connection is closed'),
+  idleTimeout: durationField.optional().describe('Idle time after which a TCP connection is closed; 0s is never'),
 });
 
 const httpPoolSchema = z
   .strictObject({
-    http1MaxPendingRequests: limitField.optional(),
-    http2MaxRequests: limitField.optional(),
-    maxRequestsPerConnection: limitField.optional(),
-    maxRetries: limitField.optional(),
-    idleTimeout: positiveDurationField.optional(),
-    h2UpgradePolicy: z.enum(['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']).optional(),
-    useClientProtocol: z.boolean().optional(),
-    maxConcurrentStreams: limitField.optional(),
-    http2KeepAlive: z.strictObject({ interval: positiveDurationField, timeout: positiveDurationField }).optional(),
+    http1MaxPendingRequests: limitField
+      .optional()
+      .describe('Requests of one caller that wait for a connection at most, default 256'),
+    http2MaxRequests: limitField.optional().describe('Requests of one caller in flight at most, default 1024'),
+    maxRequestsPerConnection: limitField.optional().describe('After so many a connection is closed; 0 is no limit'),
+    maxRetries: limitField
+      .optional()
+      .describe('Retries of one caller in flight at most. Default: a fifth of its requests, and always 20'),
+    idleTimeout: positiveDurationField.optional().describe('Idle time after which a connection is closed'),
+    h2UpgradePolicy: z
+      .enum(['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'])
+      .optional()
+      .describe('UPGRADE speaks HTTP/2 to instances of a service whose protocol is http'),
+    useClientProtocol: z.boolean().optional().describe('Speak to instances what the caller spoke'),
+    maxConcurrentStreams: limitField.optional().describe('Streams at a time on an HTTP/2 connection'),
+    http2KeepAlive: z
+      .strictObject({
+        interval: positiveDurationField.describe('From one ping to the next'),
+        timeout: positiveDurationField.describe('A ping unanswered for so long closes the connection'),
+      })
+      .optional()
+      .describe('Pings on HTTP/2 connections'),
   })
   .refine((pool) => pool.useClientProtocol !== true || pool.h2UpgradePolicy !== 'UPGRADE', {
     message: 'useClientProtocol and h2UpgradePolicy: UPGRADE exclude each other',
@@ -56,15 +71,23 @@ const httpPoolSchema = z
 
 const outlierSchema = z
   .strictObject({
-    /** 0 turns it off. */
-    consecutive5xxErrors: limitField.optional(),
-    consecutiveGatewayErrors: limitField.optional(),
-    splitExternalLocalOriginErrors: z.boolean().optional(),
-    consecutiveLocalOriginFailures: limitField.optional(),
-    interval: positiveDurationField.optional(),
-    baseEjectionTime: positiveDurationField.optional(),
-    maxEjectionPercent: percentageField.optional(),
-    minHealthPercent: percentageField.optional(),
+    consecutive5xxErrors: limitField.optional().describe('Answers 5xx in a row that eject, default 5; 0 turns it off'),
+    consecutiveGatewayErrors: limitField.optional().describe('Answers 502, 503, 504 in a row that eject. Default: off'),
+    splitExternalLocalOriginErrors: z
+      .boolean()
+      .optional()
+      .describe('Count failures to connect apart from error answers'),
+    consecutiveLocalOriginFailures: limitField
+      .optional()
+      .describe('Failures to connect in a row that eject, default 5; needs splitExternalLocalOriginErrors'),
+    interval: positiveDurationField.optional().describe('How often ejected instances are looked at, default 10s'),
+    baseEjectionTime: positiveDurationField
+      .optional()
+      .describe('Time out for the first ejection, default 30s; it grows with each further one'),
+    maxEjectionPercent: percentageField.optional().describe('Share of the instances out at most, default 50'),
+    minHealthPercent: percentageField
+      .optional()
+      .describe('With a smaller share of healthy instances all of them are used, default 50'),
     outlierDetectionHttpErrorCodes: notYet('which answers count as errors'),
     consecutiveErrors: notYet('Istio ignores it; write consecutive5xxErrors'),
   })
@@ -74,9 +97,15 @@ const outlierSchema = z
 
 const policySchema = z
   .strictObject({
-    loadBalancer: loadBalancerSchema.optional(),
-    connectionPool: z.strictObject({ tcp: tcpPoolSchema.optional(), http: httpPoolSchema.optional() }).optional(),
-    outlierDetection: outlierSchema.optional(),
+    loadBalancer: loadBalancerSchema.optional().describe('How callers spread requests over the instances'),
+    connectionPool: z
+      .strictObject({
+        tcp: tcpPoolSchema.optional().describe('Of every connection'),
+        http: httpPoolSchema.optional().describe('Of HTTP and gRPC'),
+      })
+      .optional()
+      .describe('Limits of what one caller has open and in flight'),
+    outlierDetection: outlierSchema.optional().describe('When a caller stops using an instance that fails, for a time'),
     tls: notYet('TLS between sidecars'),
     portLevelSettings: notYet('settings per port'),
     tunnel: notYet('tunnels'),
@@ -87,17 +116,18 @@ const policySchema = z
 export type TrafficPolicy = z.output<typeof policySchema>;
 
 const subsetSchema = z.strictObject({
-  name: nameField.or(z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'a subset is named like a version')),
-  /** All of these; none selects every endpoint. */
-  labels: labelsField.default({}),
-  trafficPolicy: policySchema.optional(),
+  name: nameField
+    .or(z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, 'a subset is named like a version'))
+    .describe('What destinations call it'),
+  labels: labelsField.default({}).describe('Instances that have all of these; none selects every instance'),
+  trafficPolicy: policySchema.optional().describe('For this subset, over that of the whole host'),
 });
 export type Subset = z.output<typeof subsetSchema>;
 
 export const destinationRuleSchema = z.strictObject({
-  host: wildcardHostField,
-  trafficPolicy: policySchema.optional(),
-  subsets: z.array(subsetSchema).default([]),
+  host: wildcardHostField.describe('The service: a short or full name, or one that begins with *'),
+  trafficPolicy: policySchema.optional().describe('How callers balance, limit and eject'),
+  subsets: z.array(subsetSchema).default([]).describe('Named parts of the instances. Every version is one already'),
   exportTo: notYet('every namespace sees it'),
   workloadSelector: notYet('it holds for every caller'),
 });

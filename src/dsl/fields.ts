@@ -14,7 +14,11 @@ const regexField = z.string().superRefine((text, context) => {
   if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, input: text });
 });
 
-const matchShape = { exact: z.string().optional(), prefix: z.string().optional(), regex: regexField.optional() };
+const matchShape = {
+  exact: z.string().optional().describe('The whole value'),
+  prefix: z.string().optional().describe('Its beginning'),
+  regex: regexField.optional().describe('An RE2 expression for the whole value'),
+};
 const count = (match: object): number => Object.values(match).filter((value) => value !== undefined).length;
 
 /** Of a path: an empty prefix is every path. */
@@ -39,12 +43,19 @@ export type IstioStringMatch = z.output<typeof presenceMatchField>;
 
 /** As presence, and `regex: "*"` means present too: only where Istio allows it. */
 export const absenceMatchField = z
-  .strictObject({ ...matchShape, regex: z.union([z.literal('*'), regexField]).optional() })
+  .strictObject({
+    ...matchShape,
+    regex: z
+      .union([z.literal('*'), regexField])
+      .optional()
+      .describe('An RE2 expression for the whole value, or * for any'),
+  })
   .refine((match) => count(match) <= 1, 'one of exact, prefix, regex, or {} for "present"')
   .refine(isPrefixFilled, 'an empty prefix matches everything; write {} for "present"');
 
-/** `{value: 12.5}`, in percent. */
-export const percentField = z.strictObject({ value: z.number().min(0).max(100).default(0) });
+export const percentField = z.strictObject({
+  value: z.number().min(0).max(100).default(0).describe('Percent, such as 12.5'),
+});
 
 /** A duration of at least a millisecond. */
 export const positiveDurationField = durationField.refine((text) => durationMs(text) >= 1, 'at least 1ms');
@@ -66,9 +77,12 @@ export const wildcardHostField = z
   );
 
 export const destinationField = z.strictObject({
-  host: hostField,
-  subset: z.string().min(1).optional(),
-  port: z.strictObject({ number: portField }).optional(),
+  host: hostField.describe('A service, by its short or full name'),
+  subset: z.string().min(1).optional().describe('A subset of its DestinationRule, or one of its versions'),
+  port: z
+    .strictObject({ number: portField.describe('Number of the port') })
+    .optional()
+    .describe('Which of its ports. Default: the one that was called'),
 });
 export type IstioDestination = z.output<typeof destinationField>;
 
@@ -103,18 +117,20 @@ const removedName = headerNameField.refine((name) => !isHost(name), 'the host ca
 export const headersField = z.strictObject({
   request: z
     .strictObject({
-      set: z.record(requestName, headerValueField).default({}),
-      add: z.record(requestName, headerValueField).default({}),
-      remove: z.array(removedName).default([]),
+      set: z.record(requestName, headerValueField).default({}).describe('Put in place of what is there'),
+      add: z.record(requestName, headerValueField).default({}).describe('Put beside what is there'),
+      remove: z.array(removedName).default([]).describe('Taken away'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Before it goes to the instance'),
   response: z
     .strictObject({
-      set: z.record(responseName, headerValueField).default({}),
-      add: z.record(responseName, headerValueField).default({}),
-      remove: z.array(removedName).default([]),
+      set: z.record(responseName, headerValueField).default({}).describe('Put in place of what is there'),
+      add: z.record(responseName, headerValueField).default({}).describe('Put beside what is there'),
+      remove: z.array(removedName).default([]).describe('Taken away'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Before it goes to the caller'),
 });
 export type IstioHeaders = z.output<typeof headersField>;
 

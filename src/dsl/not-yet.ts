@@ -10,7 +10,8 @@ export function notYet(reason: string): z.ZodOptional<z.ZodType<never>> {
       error: (issue) => `${String(issue.path?.at(-1) ?? 'this')} is not supported yet: ${reason}`,
       params: { problem: 'MESH1017' },
     })
-    .optional();
+    .optional()
+    .describe(`Not served: ${reason}`);
 }
 
 /** The same for a value of a field that is otherwise served. */

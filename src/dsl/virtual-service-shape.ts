@@ -16,18 +16,24 @@ import {
 import { notYet, refusedValue } from './not-yet.js';
 
 const matchSchema = z.strictObject({
-  name: z.string().optional(),
-  uri: uriMatchField.optional(),
-  ignoreUriCase: z.boolean().default(false),
-  scheme: stringMatchField.optional(),
-  method: stringMatchField.optional(),
-  authority: stringMatchField.optional(),
-  headers: z.record(matchedNameField, presenceMatchField).default({}),
-  withoutHeaders: z.record(matchedNameField, absenceMatchField).default({}),
-  queryParams: z.record(z.string().min(1), presenceMatchField).default({}),
-  port: portField.optional(),
-  sourceLabels: labelsField.optional(),
-  sourceNamespace: z.string().min(1).optional(),
+  name: z.string().optional().describe('For readers'),
+  uri: uriMatchField.optional().describe('Path of the request; an exact or regex match does not look at the query'),
+  ignoreUriCase: z.boolean().default(false).describe('Whether `/A` is `/a`, in exact and prefix matches'),
+  scheme: stringMatchField.optional().describe('Scheme of the request, http or https'),
+  method: stringMatchField.optional().describe('Method of the request'),
+  authority: stringMatchField.optional().describe('Host of the request as it was sent'),
+  headers: z.record(matchedNameField, presenceMatchField).default({}).describe('Headers by name; {} is any value'),
+  withoutHeaders: z
+    .record(matchedNameField, absenceMatchField)
+    .default({})
+    .describe('Headers that must not match; {} is any value'),
+  queryParams: z
+    .record(z.string().min(1), presenceMatchField)
+    .default({})
+    .describe('Parameters of the query by name; {} is any value'),
+  port: portField.optional().describe('Port that was called'),
+  sourceLabels: labelsField.optional().describe('Labels that the calling instance has'),
+  sourceNamespace: z.string().min(1).optional().describe('Namespace of the calling service'),
   gateways: notYet('gateways'),
   statPrefix: notYet('statistics per route'),
 });
@@ -36,9 +42,14 @@ export type IstioMatch = z.output<typeof matchSchema>;
 const MAX_WEIGHT = 100_000;
 
 const routeSchema = z.strictObject({
-  destination: destinationField,
-  weight: z.int().min(0).max(MAX_WEIGHT).optional(),
-  headers: headersField.optional(),
+  destination: destinationField.describe('Where to'),
+  weight: z
+    .int()
+    .min(0)
+    .max(MAX_WEIGHT)
+    .optional()
+    .describe('Share in proportion to the sum of the weights of the rule. One destination alone needs none'),
+  headers: headersField.optional().describe('Changes to headers, of this destination only'),
 });
 
 export const retryWords = [
@@ -62,15 +73,15 @@ const isRetryWord = (word: string): boolean => retryWords.some((known) => known 
 
 const retriesSchema = z
   .strictObject({
-    attempts: z.int().min(0).max(100).default(0),
-    perTryTimeout: positiveDurationField.optional(),
-    /** Comma separated; status codes may stand among the words. */
+    attempts: z.int().min(0).max(100).default(0).describe('Tries after the first; 0 turns retries off'),
+    perTryTimeout: positiveDurationField.optional().describe('Of each try'),
     retryOn: z
       .string()
       .refine((text) => text.split(',').every(isRetryWord), `a comma list of ${retryWords.join(', ')} or status codes`)
-      .optional(),
-    backoff: positiveDurationField.optional(),
-    retryIgnorePreviousHosts: z.boolean().default(true),
+      .optional()
+      .describe(`Comma list of ${retryWords.join(', ')}; status codes may stand among them`),
+    backoff: positiveDurationField.optional().describe('Wait before the first retry; it grows with each'),
+    retryIgnorePreviousHosts: z.boolean().default(true).describe('Whether a retry prefers another instance'),
     retryRemoteLocalities: notYet('locality'),
   })
   .refine((r) => r.attempts > 0 || (r.perTryTimeout === undefined && r.retryOn === undefined), {
@@ -87,33 +98,38 @@ const faultSchema = z
   .strictObject({
     delay: z
       .strictObject({
-        fixedDelay: positiveDurationField,
-        percentage: faultPercentField.optional(),
+        fixedDelay: positiveDurationField.describe('How long they wait'),
+        percentage: faultPercentField.optional().describe('Of how many requests. Without it, of none'),
         percent: notYet('deprecated; write percentage: { value: N }'),
         exponentialDelay: notYet('Istio refuses it too'),
       })
-      .optional(),
+      .optional()
+      .describe('Requests wait before they are sent'),
     abort: z
       .strictObject({
-        httpStatus: z.int().min(200).max(599),
-        percentage: faultPercentField.optional(),
+        httpStatus: z.int().min(200).max(599).describe('Status of that answer'),
+        percentage: faultPercentField.optional().describe('Of how many requests. Without it, of none'),
         percent: notYet('deprecated; write percentage: { value: N }'),
         grpcStatus: notYet('aborting with a gRPC status'),
         http2Error: notYet('Istio refuses it too'),
       })
-      .optional(),
+      .optional()
+      .describe('Requests are answered by the sidecar of the caller'),
   })
   .refine((fault) => fault.delay !== undefined || fault.abort !== undefined, 'a fault needs delay or abort');
 
 const redirectSchema = z
   .strictObject({
-    uri: z.string().min(1).optional(),
-    authority: z.string().min(1).optional(),
-    scheme: z.enum(['http', 'https']).optional(),
-    port: portField.optional(),
-    derivePort: z.enum(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT']).optional(),
-    redirectCode: z.literal([301, 302, 303, 307, 308]).default(301),
-    prefixRewrite: z.string().optional(),
+    uri: z.string().min(1).optional().describe('In place of the path'),
+    authority: z.string().min(1).optional().describe('In place of the host'),
+    scheme: z.enum(['http', 'https']).optional().describe('In place of the scheme'),
+    port: portField.optional().describe('In place of the port'),
+    derivePort: z
+      .enum(['FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT'])
+      .optional()
+      .describe('The port of the scheme, or that of the request'),
+    redirectCode: z.literal([301, 302, 303, 307, 308]).default(301).describe('Status of the answer'),
+    prefixRewrite: z.string().optional().describe('In place of the prefix that was matched'),
   })
   .refine(
     (r) => [r.uri, r.prefixRewrite, r.authority, r.port, r.derivePort, r.scheme].some((value) => value !== undefined),
@@ -125,27 +141,41 @@ export type IstioRedirect = z.output<typeof redirectSchema>;
 
 const rewriteSchema = z
   .strictObject({
-    uri: z.string().min(1).optional(),
-    authority: z.string().min(1).optional(),
+    uri: z.string().min(1).optional().describe('In place of the path, or of the prefix that was matched'),
+    authority: z.string().min(1).optional().describe('In place of the host'),
     uriRegexRewrite: notYet('rewriting by regular expression'),
   })
   .refine((r) => r.uri !== undefined || r.authority !== undefined, 'a rewrite needs uri or authority');
 
 const httpSchema = z
   .strictObject({
-    name: z.string().optional(),
-    match: z.array(matchSchema).min(1).optional(),
-    route: z.array(routeSchema).min(1).optional(),
-    redirect: redirectSchema.optional(),
-    rewrite: rewriteSchema.optional(),
-    /** Whole request, retries included; 0s is no limit, like leaving it out. */
-    timeout: durationField.refine((t) => durationMs(t) === 0 || durationMs(t) >= 1, 'at least 1ms').optional(),
-    retries: retriesSchema.optional(),
-    fault: faultSchema.optional(),
-    mirror: destinationField.optional(),
-    mirrorPercentage: percentField.optional(),
-    mirrors: z.array(z.strictObject({ destination: destinationField, percentage: percentField.optional() })).optional(),
-    headers: headersField.optional(),
+    name: z.string().optional().describe('Shown where the rule is named'),
+    match: z
+      .array(matchSchema)
+      .min(1)
+      .optional()
+      .describe('Requests that it is for: any of these holds, and of one all that it says. Without it, every request'),
+    route: z.array(routeSchema).min(1).optional().describe('Where they go'),
+    redirect: redirectSchema.optional().describe('They are sent elsewhere, with an answer'),
+    rewrite: rewriteSchema.optional().describe('Path and host, before it goes to the instance'),
+    timeout: durationField
+      .refine((t) => durationMs(t) === 0 || durationMs(t) >= 1, 'at least 1ms')
+      .optional()
+      .describe('Of the whole request, retries included; 0s is none, like leaving it out'),
+    retries: retriesSchema.optional().describe('When a request is tried again. Default: twice, where that is safe'),
+    fault: faultSchema.optional().describe('Trouble on purpose, for tests'),
+    mirror: destinationField.optional().describe('Gets a copy of the requests; its answers are thrown away'),
+    mirrorPercentage: percentField.optional().describe('Of how many requests `mirror` gets a copy. Default: all'),
+    mirrors: z
+      .array(
+        z.strictObject({
+          destination: destinationField.describe('Where the copies go'),
+          percentage: percentField.optional().describe('Of how many requests. Default: all'),
+        }),
+      )
+      .optional()
+      .describe('As `mirror`, several'),
+    headers: headersField.optional().describe('Changes to headers'),
     mirrorPercent: notYet('deprecated; write mirrorPercentage: { value: N }'),
     mirror_percent: notYet('deprecated; write mirrorPercentage: { value: N }'),
     corsPolicy: notYet('CORS'),
@@ -166,12 +196,16 @@ const httpSchema = z
 export type HttpRule = z.output<typeof httpSchema>;
 
 export const virtualServiceSchema = z.strictObject({
-  hosts: z.array(wildcardHostField.refine((host) => host !== '*', 'a bare * would take every host of the mesh')).min(1),
+  hosts: z
+    .array(wildcardHostField.refine((host) => host !== '*', 'a bare * would take every host of the mesh'))
+    .min(1)
+    .describe('Services whose requests are routed: short or full names, or names that begin with *'),
   gateways: z
     .array(refusedValue(z.string(), (name) => name !== 'mesh', 'only the gateway "mesh" is supported yet'))
     .min(1)
-    .optional(),
-  http: z.array(httpSchema).min(1),
+    .optional()
+    .describe('Only `mesh`, which is what leaving it out means'),
+  http: z.array(httpSchema).min(1).describe('The first rule that matches a request decides'),
   tls: notYet('routing by SNI'),
   tcp: notYet('TCP rules'),
   exportTo: notYet('every namespace sees it'),

@@ -9,23 +9,20 @@ import { versionKind } from './version.js';
 
 const deploySchema = z
   .strictObject({
-    service: nameField,
-    namespace: nameField.default(DEFAULT_NAMESPACE),
-    version: versionField,
-    /** So many in the whole cluster, spread over its nodes. */
-    instances: z.int().min(0).max(1000).optional(),
-    /** So many on every node that matches. */
-    perNode: z.int().min(1).max(100).optional(),
-    /** Only nodes with these labels. */
-    nodeSelector: labelsField.default({}),
+    service: nameField.describe('What to run'),
+    namespace: nameField.default(DEFAULT_NAMESPACE).describe('Namespace of that service'),
+    version: versionField.describe('Which version of it'),
+    instances: z.int().min(0).max(1000).optional().describe('So many in the whole cluster, spread over its nodes'),
+    perNode: z.int().min(1).max(100).optional().describe('So many on every node that matches'),
+    nodeSelector: labelsField.default({}).describe('Only on nodes with these labels'),
   })
   .refine((d) => (d.instances === undefined) !== (d.perNode === undefined), 'one of instances or perNode');
 export type Deploy = z.output<typeof deploySchema>;
 
 export const clusterSchema = z.strictObject({
-  region: z.string().default(''),
-  zone: z.string().default(''),
-  deploy: z.array(deploySchema).default([]),
+  region: z.string().default('').describe('Region of its nodes, as Envoy and the naming entries are told'),
+  zone: z.string().default('').describe('Zone of its nodes, within the region'),
+  deploy: z.array(deploySchema).default([]).describe('What runs here, and how many of it'),
 });
 export type ClusterSpec = z.output<typeof clusterSchema>;
 

@@ -37,10 +37,10 @@ export type Protocol = z.output<typeof protocolField>;
 
 export const stringMatchField = z
   .strictObject({
-    exact: z.string().optional(),
-    prefix: z.string().optional(),
-    regex: z.string().optional(),
-    present: z.literal(true).optional(),
+    exact: z.string().optional().describe('The whole value'),
+    prefix: z.string().optional().describe('Its beginning'),
+    regex: z.string().optional().describe('An RE2 expression for the whole value'),
+    present: z.literal(true).optional().describe('Any value, as long as it is there'),
   })
   .refine(
     (match) => Object.values(match).filter((v) => v !== undefined).length === 1,

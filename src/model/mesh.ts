@@ -6,28 +6,31 @@ import { defineKind } from './kind.js';
 export const MESH_NAME = 'mesh';
 
 export const meshSchema = z.strictObject({
-  /** Domain of full service names: `<name>.<namespace>.svc.<domain>`. */
-  domain: z.string().default('cluster.local'),
-  /** Namespace whose policies hold for all others (Istio's root namespace). */
-  rootNamespace: z.string().default('istio-system'),
-  /** Time to live of an agent's lease: a dead agent's instances turn unhealthy after it. etcd's minimum is 2s. */
-  leaseTtl: durationField.default('10s'),
+  domain: z.string().default('cluster.local').describe('Domain of full service names, `NAME.NAMESPACE.svc.DOMAIN`'),
+  rootNamespace: z.string().default('istio-system').describe('Namespace whose policies hold for all others'),
+  leaseTtl: durationField
+    .default('10s')
+    .describe("Life of an agent's lease: a dead agent's instances turn unhealthy after it. etcd's minimum is 2s"),
   sidecar: z
     .strictObject({
-      /** Any image with Envoy 1.30 or newer; scripts/images makes the default one. */
-      image: z.string().default('lightmesh/envoy:1.40.0'),
-      /**
-       * Command of the container's health check; `{address}` and `{port}` stand for the metrics listener. The default
-       * needs a busybox inside the image, `[NONE]` leaves the container unchecked (the agent asks `/ready` all the same).
-       */
+      image: z
+        .string()
+        .default('lightmesh/envoy:1.40.0')
+        .describe('Any image with Envoy 1.30 or newer; scripts/images makes the default one'),
       healthCommand: z
         .array(z.string())
-        .default(['/bin/busybox', 'wget', '-q', '-O', '/dev/null', 'http://{address}:{port}/ready']),
-      logLevel: z.enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off']).default('warning'),
-      /** Worker threads of each Envoy. */
-      concurrency: z.int().min(1).max(64).default(1),
+        .default(['/bin/busybox', 'wget', '-q', '-O', '/dev/null', 'http://{address}:{port}/ready'])
+        .describe(
+          "Command of the container's health check; {address} and {port} are those of the metrics listener. The default needs a busybox in the image; [NONE] leaves it to the agent, which asks /ready all the same",
+        ),
+      logLevel: z
+        .enum(['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'])
+        .default('warning')
+        .describe('How much each Envoy logs'),
+      concurrency: z.int().min(1).max(64).default(1).describe('Worker threads of each Envoy'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('The Envoy beside each instance'),
 });
 
 export type MeshSpec = z.output<typeof meshSchema>;

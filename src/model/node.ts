@@ -6,15 +6,20 @@ import { suggestion } from './suggestion.js';
 const MIN_PORTS = 10;
 
 export const nodeSchema = z.strictObject({
-  /** Where other nodes reach this one; inbound and metrics listeners bind here. */
-  address: z.string().regex(/^[0-9a-fA-F.:]+$/, 'an address is an IP, such as 10.0.0.11'),
-  cluster: nameField,
-  /** The planner allocates from this range. */
+  address: z
+    .string()
+    .regex(/^[0-9a-fA-F.:]+$/, 'an address is an IP, such as 10.0.0.11')
+    .describe('IP by which other nodes reach this one; inbound and metrics listeners bind to it'),
+  cluster: nameField.describe('The Cluster that it belongs to'),
   ports: z
     .string()
     .regex(/^\d{1,5}-\d{1,5}$/, 'a range is FIRST-LAST, such as 20000-20999')
-    .default('20000-20999'),
-  proxyMode: z.literal('sidecar', 'one shared Envoy per node is not built yet; write sidecar').default('sidecar'),
+    .default('20000-20999')
+    .describe('Range from which each instance gets its ports, which it keeps for life'),
+  proxyMode: z
+    .literal('sidecar', 'one shared Envoy per node is not built yet; write sidecar')
+    .default('sidecar')
+    .describe('An Envoy beside each instance'),
 });
 export type NodeSpec = z.output<typeof nodeSchema>;
 

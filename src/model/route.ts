@@ -5,14 +5,12 @@ import { suggestion } from './suggestion.js';
 import { versionKind } from './version.js';
 
 const matchSchema = z.strictObject({
-  headers: z.record(z.string(), stringMatchField).optional(),
-  cookies: z.record(z.string(), stringMatchField).optional(),
-  path: stringMatchField.optional(),
-  method: stringMatchField.optional(),
-  /** Services that call, NAME or NAME.NAMESPACE. */
-  callers: z.array(z.string()).optional(),
-  /** Clusters (ours) from which the call comes. */
-  clusters: z.array(nameField).optional(),
+  headers: z.record(z.string(), stringMatchField).optional().describe('Headers by name'),
+  cookies: z.record(z.string(), stringMatchField).optional().describe('Cookies by name'),
+  path: stringMatchField.optional().describe('Path of the request, without its query'),
+  method: stringMatchField.optional().describe('Method of the request'),
+  callers: z.array(z.string()).optional().describe('The service that calls is one of these: NAME or NAME.NAMESPACE'),
+  clusters: z.array(nameField).optional().describe('The call comes from a node of one of these clusters'),
 });
 export type RouteMatch = z.output<typeof matchSchema>;
 
@@ -30,24 +28,41 @@ const retryConditions = [
 ] as const;
 
 const ruleSchema = z.strictObject({
-  name: nameField.optional(),
-  /** Any of these; without it, every request. Inside one, all must hold. */
-  match: z.array(matchSchema).min(1).optional(),
-  /** Percentages; they must sum to 100. */
-  split: z.array(z.strictObject({ version: versionField, weight: percentField })).min(1),
-  /** Whole request, retries included. Default: none. */
-  timeout: durationField.optional(),
+  name: nameField.optional().describe('Shown where the rule is named'),
+  match: z
+    .array(matchSchema)
+    .min(1)
+    .optional()
+    .describe('Requests that it is for: any of these holds, and of one all that it says. Without it, every request'),
+  split: z
+    .array(
+      z.strictObject({
+        version: versionField.describe('A version of the service'),
+        weight: percentField.describe('Percentage, at most two decimals'),
+      }),
+    )
+    .min(1)
+    .describe('Which versions get them; the weights sum to 100'),
+  timeout: durationField.optional().describe('Of the whole request, retries included. Default: none'),
   retries: z
     .strictObject({
-      attempts: z.int().min(0).max(10),
-      on: z.array(z.enum(retryConditions)).min(1).default(['connect-failure', 'refused-stream']),
-      perTryTimeout: durationField.optional(),
+      attempts: z.int().min(0).max(10).describe('Tries after the first'),
+      on: z
+        .array(z.enum(retryConditions))
+        .min(1)
+        .default(['connect-failure', 'refused-stream'])
+        .describe('What is tried again'),
+      perTryTimeout: durationField.optional().describe('Of each try'),
     })
-    .optional(),
+    .optional()
+    .describe('When a request is tried again, on another instance. Default: twice, where that is safe'),
 });
 export type RouteRule = z.output<typeof ruleSchema>;
 
-export const routeSchema = z.strictObject({ service: nameField, rules: z.array(ruleSchema).min(1) });
+export const routeSchema = z.strictObject({
+  service: nameField.describe('The Service, in the same namespace, whose requests are routed'),
+  rules: z.array(ruleSchema).min(1).describe('The first rule that matches a request decides'),
+});
 export type RouteSpec = z.output<typeof routeSchema>;
 
 export const routeKind = defineKind<RouteSpec>({

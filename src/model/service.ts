@@ -6,7 +6,11 @@ import { nodeKind, type PortRange, portRange } from './node.js';
 import { suggestion } from './suggestion.js';
 import { versionKind } from './version.js';
 
-const portSchema = z.strictObject({ name: nameField, port: portField, protocol: protocolField });
+const portSchema = z.strictObject({
+  name: nameField.describe('Name of the port, part of `PORT_NAME` in the environment of the app'),
+  port: portField.describe('Number that callers name'),
+  protocol: protocolField.describe('What is spoken there'),
+});
 export type ServicePort = z.output<typeof portSchema>;
 
 const addressField = z.string().regex(/^\S+:\d{1,5}$/, 'an address is host:port');
@@ -14,26 +18,31 @@ const addressField = z.string().regex(/^\S+:\d{1,5}$/, 'an address is host:port'
 /** What the service calls, by one of the three address modes: `service`, `address` or `domain` decides. */
 const upstreamSchema = z
   .strictObject({
-    /** Name of the environment variables (`<NAME>_ADDR`); defaults to the service. */
-    name: nameField.optional(),
-    /** Mode 1, through the sidecar's proxy port: `reviews`, or `reviews.shop` for another namespace. */
+    name: nameField
+      .optional()
+      .describe('Name in the environment of the app: `NAME_ADDR`, `NAME_URL`. Default: that of the service or domain'),
     service: z
       .string()
       .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)?$/, 'a service is NAME or NAME.NAMESPACE')
-      .optional(),
-    /** Which port of that service; default: its first. */
-    port: portField.optional(),
-    /** Mode 1 with a listener of its own on 127.0.0.1, for clients that cannot set a host. */
-    proxyPort: z.union([z.literal('auto'), portField]).optional(),
-    /** Mode 2, direct: one `host:port` or a list. */
-    address: z.union([addressField, z.array(addressField).min(1)]).optional(),
-    /** Mode 2: what is spoken there, default http. The other modes know it from the service. */
-    protocol: protocolField.optional(),
-    /** Mode 3, no proxy: a service found through etcd's gRPC naming. */
+      .optional()
+      .describe('Mode 1, through the sidecar: `reviews`, or `reviews.shop` in another namespace'),
+    port: portField.optional().describe('Mode 1: which port of that service. Default: its first'),
+    proxyPort: z
+      .union([z.literal('auto'), portField])
+      .optional()
+      .describe('Mode 1 with a listener of its own on 127.0.0.1, for clients that cannot set a host'),
+    address: z
+      .union([addressField, z.array(addressField).min(1)])
+      .optional()
+      .describe('Mode 2, direct: one `host:port`, or a list of them'),
+    protocol: protocolField
+      .optional()
+      .describe('Mode 2: what is spoken there, default http. The other modes know it from the service'),
     domain: z
       .string()
       .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)?$/, 'a domain is NAME or NAME.NAMESPACE')
-      .optional(),
+      .optional()
+      .describe("Mode 3, without a proxy: a service that the client resolves through etcd's gRPC naming"),
   })
   .refine(
     (u) => [u.service, u.address, u.domain].filter((v) => v !== undefined).length === 1,
@@ -51,18 +60,16 @@ export type Upstream = z.output<typeof upstreamSchema>;
 
 export const healthSchema = z
   .strictObject({
-    /** Path that answers 200 to 399. */
-    http: z.string().startsWith('/', 'a path begins with /').optional(),
-    /** Service name for grpc.health.v1; empty asks for the whole server. */
-    grpc: z.string().optional(),
-    /** A connection is enough. */
-    tcp: z.literal(true).optional(),
-    interval: durationField.default('2s'),
-    timeout: durationField.default('1s'),
-    /** Successes in a row that make an instance healthy. */
-    rise: z.int().min(1).max(100).default(1),
-    /** Failures in a row that make it unhealthy. */
-    fall: z.int().min(1).max(100).default(3),
+    http: z.string().startsWith('/', 'a path begins with /').optional().describe('A path that answers 200 to 399'),
+    grpc: z
+      .string()
+      .optional()
+      .describe('A service name that grpc.health.v1 is asked for; the empty one is the whole server'),
+    tcp: z.literal(true).optional().describe('A connection is enough'),
+    interval: durationField.default('2s').describe('From one check to the next'),
+    timeout: durationField.default('1s').describe('A check that takes longer has failed'),
+    rise: z.int().min(1).max(100).default(1).describe('Successes in a row that make an instance healthy'),
+    fall: z.int().min(1).max(100).default(3).describe('Failures in a row that make it unhealthy'),
   })
   .refine(
     (h) => [h.http, h.grpc, h.tcp].filter((v) => v !== undefined).length === 1,
@@ -72,22 +79,26 @@ export type Health = z.output<typeof healthSchema>;
 
 export const serviceSchema = z
   .strictObject({
-    /** Short form of one port named after its protocol. */
-    protocol: protocolField.optional(),
-    port: portField.optional(),
-    /** The ports that callers name. */
-    ports: z.array(portSchema).min(1).optional(),
-    /** The version that plain traffic gets; without it, traffic goes to all versions. */
-    stable: versionField.optional(),
-    /** Default: a TCP connection every 2s. */
-    health: healthSchema.optional(),
-    upstreams: z.array(upstreamSchema).default([]),
-    /** Set http_proxy in the app's environment, with a no_proxy that covers loopback, etcd and direct upstreams. */
-    httpProxy: z.boolean().default(false),
-    /** A changed instance starts beside the old one, or (for fixed ports) after it has stopped. */
-    replace: z.enum(['start-first', 'stop-first']).default('start-first'),
-    /** Who answers for it; shown by `get` and `describe`. */
-    owner: z.string().optional(),
+    protocol: protocolField.optional().describe('With `port`: what is spoken there, default http'),
+    port: portField.optional().describe('Short form of `ports` with a single one, named after its protocol'),
+    ports: z.array(portSchema).min(1).optional().describe('The ports that callers name'),
+    stable: versionField.optional().describe('The version that plain traffic gets. Without it, all versions do'),
+    health: healthSchema
+      .optional()
+      .describe('How the agent asks whether an instance is well. Default: a TCP connection every 2s'),
+    upstreams: z
+      .array(upstreamSchema)
+      .default([])
+      .describe('What it calls, each by one of three address modes: service, address or domain'),
+    httpProxy: z
+      .boolean()
+      .default(false)
+      .describe('Set http_proxy for the app, with a no_proxy that covers loopback, etcd and direct upstreams'),
+    replace: z
+      .enum(['start-first', 'stop-first'])
+      .default('start-first')
+      .describe('A changed instance starts beside the old one, or (for fixed ports) after it has stopped'),
+    owner: z.string().optional().describe('Who answers for it'),
   })
   .refine((s) => (s.ports === undefined) !== (s.port === undefined), {
     message: 'either ports, or port with protocol',

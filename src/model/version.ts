@@ -8,6 +8,7 @@ const environmentField = z.record(
   z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*$/, 'a variable is named by letters, digits, _, . and -'),
   z.union([z.string(), z.number(), z.boolean()]),
 );
+const commandField = z.union([z.string(), z.array(z.string())]);
 /** What the mesh tells the app of its place; the user's value for it would be a lie. */
 const OWN_VARIABLES = /^(PORT|PORT_.*|MESH_.*)$/;
 
@@ -17,35 +18,54 @@ const OWN_VARIABLES = /^(PORT|PORT_.*|MESH_.*)$/;
  * Every key is accepted by compose 1.29.2 and 2.x alike.
  */
 export const containerSchema = z.strictObject({
-  image: z.string().min(1),
-  command: z.union([z.string(), z.array(z.string())]).optional(),
-  entrypoint: z.union([z.string(), z.array(z.string())]).optional(),
-  environment: environmentField.optional(),
-  volumes: z.array(z.string()).optional(),
-  tmpfs: z.array(z.string()).optional(),
-  working_dir: z.string().optional(),
-  user: z.string().optional(),
-  init: z.boolean().optional(),
-  read_only: z.boolean().optional(),
-  mem_limit: z.union([z.string(), z.int()]).optional(),
-  cpus: z.union([z.string(), z.number()]).optional(),
-  pids_limit: z.int().optional(),
-  ulimits: z.record(z.string(), z.union([z.int(), z.strictObject({ soft: z.int(), hard: z.int() })])).optional(),
-  cap_drop: z.array(z.string()).optional(),
-  extra_hosts: z.array(z.string()).optional(),
-  stop_grace_period: durationField.optional(),
-  stop_signal: z.string().optional(),
-  labels: labelsField.optional(),
-  logging: z.strictObject({ driver: z.string(), options: z.record(z.string(), z.string()).optional() }).optional(),
+  image: z.string().min(1).describe('What runs, as `docker run` names it'),
+  command: commandField.optional().describe("In place of the image's command"),
+  entrypoint: commandField.optional().describe("In place of the image's entrypoint"),
+  environment: environmentField.optional().describe('Variables besides those that the mesh sets (PORT, MESH_…)'),
+  volumes: z.array(z.string()).optional().describe('`SOURCE:TARGET[:ro]`, a path of the node or a named volume'),
+  tmpfs: z.array(z.string()).optional().describe('Paths that are kept in memory'),
+  working_dir: z.string().optional().describe('Where the command starts'),
+  user: z.string().optional().describe('`USER[:GROUP]` that it runs as'),
+  init: z.boolean().optional().describe('Whether a small init passes on signals and reaps children'),
+  read_only: z.boolean().optional().describe('Whether the root file system may only be read'),
+  mem_limit: z.union([z.string(), z.int()]).optional().describe('Memory at most, such as 256m'),
+  cpus: z.union([z.string(), z.number()]).optional().describe('Share of the processors at most, such as 0.5'),
+  pids_limit: z.int().optional().describe('Processes and threads at most'),
+  ulimits: z
+    .record(
+      z.string(),
+      z.union([
+        z.int(),
+        z.strictObject({
+          soft: z.int().describe('What holds'),
+          hard: z.int().describe('What the app may raise it to'),
+        }),
+      ]),
+    )
+    .optional()
+    .describe('Limits of the kernel by name, such as nofile'),
+  cap_drop: z.array(z.string()).optional().describe('Capabilities that it does without, such as ALL'),
+  extra_hosts: z.array(z.string()).optional().describe('`HOST:IP`, lines for its /etc/hosts'),
+  stop_grace_period: durationField.optional().describe('From the stop signal to the kill. Docker waits 10s'),
+  stop_signal: z.string().optional().describe('What asks it to end. Default: SIGTERM'),
+  labels: labelsField.optional().describe('Labels of the container'),
+  logging: z
+    .strictObject({
+      driver: z.string().describe("Docker's log driver, such as json-file"),
+      options: z.record(z.string(), z.string()).optional().describe('Options of the driver, such as max-size'),
+    })
+    .optional()
+    .describe('Where its output goes'),
 });
 export type ContainerSpec = z.output<typeof containerSchema>;
 
 export const versionSchema = z.strictObject({
-  service: nameField,
-  version: versionField,
-  /** Besides `app=<service>` and `version=<version>`, which every instance has. */
-  labels: labelsField.default({}),
-  container: containerSchema,
+  service: nameField.describe('The Service, in the same namespace, that this is a build of'),
+  version: versionField.describe('What routes, deploys and releases call it'),
+  labels: labelsField
+    .default({})
+    .describe('Labels of its instances, besides `app` (the service) and `version`, which every instance has'),
+  container: containerSchema.describe('A service of docker-compose, as far as an app may choose'),
 });
 export type VersionSpec = z.output<typeof versionSchema>;
 
