@@ -59,6 +59,8 @@ export interface AdsHost {
   connect(node: ProxyNode, signal: AbortSignal): Promise<ProxyHandle>;
   /** The proxy refused what it was sent; called before anything else is sent to it. */
   rejected?(node: ProxyNode, rejection: Rejection): void;
+  /** The proxy has everything that views up to this store revision have for it; called before those of `onAcked`. */
+  acked?(node: ProxyNode, storeRevision: bigint): void;
   /** About every `loadReportIntervalMs` per proxy that reports. Without it the LRS service is not offered. */
   loadReport?(node: ProxyNode, report: LoadReport): void;
 }
@@ -97,6 +99,11 @@ export interface AdsServer {
   proxies(): ProxyStatus[];
   /** Called after a proxy's `ackedRevision` rose and after one left; answers how to stop it. */
   onAcked(callback: () => void): () => void;
+  /**
+   * Makes a proxy begin a new window of load reports now, for those of its Envoy clusters: what they counted since the last
+   * report is never reported. Does nothing for a proxy that does not report.
+   */
+  cutLoadWindow(proxyId: string, isCut: (cluster: string) => boolean): void;
   /** Ends the streams with UNAVAILABLE, so that proxies go to another replica, and stops listening. Waits at most `drainMs`, default 2000. */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }

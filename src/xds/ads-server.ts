@@ -5,7 +5,7 @@ import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { type AdsHost, type AdsServer, noMetrics, type XdsMetrics } from './ads-host.js';
 import { healthHandler, healthService } from './health.js';
-import { loadReportHandler, loadReportingService } from './load-reports.js';
+import { createLoadReports, loadReportingService } from './load-reports.js';
 import { bidirectional } from './raw-service.js';
 import { TooMuch } from './read-request.js';
 import { AdsStream } from './stream.js';
@@ -79,10 +79,8 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
   };
   server.addService(adsService, { StreamAggregatedResources: open('sotw'), DeltaAggregatedResources: open('delta') });
   server.addService(healthService, { Check: healthHandler([ADS], isServing) });
-  if (host.loadReport) {
-    const report: NonNullable<AdsHost['loadReport']> = (node, load) => host.loadReport?.(node, load);
-    server.addService(loadReportingService, { StreamLoadStats: loadReportHandler(loadReportIntervalMs, report) });
-  }
+  const loads = createLoadReports(loadReportIntervalMs, (node, report) => host.loadReport?.(node, report));
+  if (host.loadReport) server.addService(loadReportingService, { StreamLoadStats: loads.handle });
 
   const tick = async (): Promise<void> => {
     while (!closing.signal.aborted) {
@@ -111,6 +109,7 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       ackedCallbacks.add(callback);
       return () => ackedCallbacks.delete(callback);
     },
+    cutLoadWindow: (proxyId, isCut) => loads.cut(proxyId, isCut),
     async close({ drainMs = DRAIN_MS } = {}) {
       closing.abort(new Error('server closes'));
       for (const stream of streams) stream.end('shutdown', status.UNAVAILABLE, 'this control plane is going away');

@@ -1,7 +1,7 @@
 /** envoy.service.load_stats.v3.LoadReportingService: proxies count what they send where, and tell us every interval. */
 import { type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { messageOf } from '../runtime/mesh-error.js';
-import type { ClusterLoad, LoadReport, ProxyNode } from './ads-host.js';
+import type { AdsServer, ClusterLoad, LoadReport, ProxyNode } from './ads-host.js';
 import { encodeMessage } from './encode.js';
 import { bidirectional } from './raw-service.js';
 import { readNode } from './read-request.js';
@@ -13,33 +13,75 @@ export const loadReportingService: ServiceDefinition = {
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
-/** A handler that asks for all clusters once and hands on each report. An empty interval is reported too, as an empty list. */
-export function loadReportHandler(
+export interface LoadReports {
+  readonly handle: (call: Call) => void;
+  readonly cut: AdsServer['cutLoadWindow'];
+}
+
+/** Asks each proxy for all its clusters once and hands on each report. An empty interval is reported too, as zeros. */
+export function createLoadReports(
   intervalMs: number,
   report: (node: ProxyNode, report: LoadReport) => void,
-): (call: Call) => void {
-  const question = Buffer.from(
-    encodeMessage('envoy.service.load_stats.v3.LoadStatsResponse', {
-      sendAllClusters: true,
-      loadReportingInterval: `${intervalMs / 1000}s`,
-    }),
-  );
-  return (call) => {
-    let node: ProxyNode | undefined;
+): LoadReports {
+  const loadReportingInterval = `${intervalMs / 1000}s`;
+  const everything = questionOf({ sendAllClusters: true, loadReportingInterval });
+  const streams = new Map<string, Set<LoadStream>>();
+
+  const join = (stream: LoadStream): LoadStream => {
+    const siblings = streams.get(stream.node.id) ?? new Set();
+    streams.set(stream.node.id, siblings.add(stream));
+    return stream;
+  };
+  const leave = (stream: LoadStream): void => {
+    const siblings = streams.get(stream.node.id);
+    siblings?.delete(stream);
+    if (siblings?.size === 0) streams.delete(stream.node.id);
+  };
+
+  const handle = (call: Call): void => {
+    let stream: LoadStream | undefined;
     call.on('data', (message: Buffer) => {
       try {
         const received = readLoadStats(message);
-        if (node) return report(node, received.report);
-        if (!received.node) throw new RangeError('the first message of a stream must carry a node');
-        node = readNode(received.node, call.getPeer());
-        call.write(question);
+        if (!stream) {
+          if (!received.node) throw new RangeError('the first message of a stream must carry a node');
+          stream = join({ call, node: readNode(received.node, call.getPeer()), clusters: [] });
+          call.write(everything);
+          // A proxy that comes back brings in its first message what it has counted meanwhile.
+          if (received.report.length === 0) return;
+        }
+        stream.clusters = received.report.map((load) => load.cluster);
+        report(stream.node, received.report);
       } catch (error) {
         call.emit('error', { code: status.INVALID_ARGUMENT, details: messageOf(error) });
       }
     });
     call.on('end', () => call.end());
-    call.on('error', () => undefined); // the client has gone; it will open a new stream
+    for (const event of ['end', 'cancelled', 'error', 'close']) call.on(event, () => stream && leave(stream));
   };
+
+  return {
+    handle,
+    // Envoy keeps the counters of a cluster that it was asked for before, and resets those of one that it was not
+    // (`LoadStatsReporterImpl::startLoadReportPeriod`). So it is asked for the others alone, and at once for all again.
+    cut(proxyId, isCut) {
+      for (const { call, clusters } of streams.get(proxyId) ?? []) {
+        call.write(questionOf({ clusters: clusters.filter((cluster) => !isCut(cluster)), loadReportingInterval }));
+        call.write(everything);
+      }
+    },
+  };
+}
+
+interface LoadStream {
+  readonly call: Call;
+  readonly node: ProxyNode;
+  /** Of the last report: all that the proxy had, whether they had requests or not. */
+  clusters: readonly string[];
+}
+
+function questionOf(response: object): Buffer {
+  return Buffer.from(encodeMessage('envoy.service.load_stats.v3.LoadStatsResponse', response));
 }
 
 /** envoy.service.load_stats.v3.LoadStatsRequest. By hand: it comes every second from every proxy. */

@@ -200,7 +200,9 @@ export class AdsStream {
     const { responses, wakeAtMs } = nextStep(state, nowMs);
     this.#wakeAtMs = wakeAtMs;
     for (const response of responses) this.#send(response, nowMs);
-    if (state.ackedRevision !== ackedBefore) this.#around.acked();
+    if (state.ackedRevision === ackedBefore) return;
+    if (this.#node) this.#around.host.acked?.(this.#node, state.ackedRevision);
+    this.#around.acked();
   }
 
   #send({ subscription: { type }, version, nonce, resources, removed }: Response, nowMs: number): void {

@@ -425,6 +425,14 @@ describe('the server', () => {
     const sums = { successes: 10, errors: 4, issued: 16, inProgress: 1, dropped: 3 };
     expect(xds.reports[0]?.node.id).toBe('n');
     expect(xds.reports[0]?.report).toEqual([{ cluster: 'a', service: 's', intervalMs: 251, ...sums }]);
+
+    // The window of one cluster is cut by asking for the others alone; who is not there is not asked.
+    say({ clusterStats: [stats, { clusterName: 'b' }] });
+    await until('the second report', () => xds.reports.length === 2);
+    xds.server.cutLoadWindow('somebody else', () => true);
+    xds.server.cutLoadWindow('n', (cluster) => cluster === 'a');
+    await until('the cut', () => questions.length === 3);
+    expect(questions.slice(1)).toEqual([{ clusters: ['b'], loadReportingInterval: '0.250s' }, questions[0]]);
     call.end();
   });
 });

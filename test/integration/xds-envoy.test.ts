@@ -157,6 +157,8 @@ describe.skipIf(isEnvoyMissing())('Envoy', () => {
     again.show(view);
     await until('the same view counts as acknowledged', () => proxy()?.ackedRevision === 1n, 20_000);
     expect(await envoy.stat(updates)).toBe(before);
+    const loads = () => again.reports.flatMap(({ report }) => report).filter((load) => load.cluster === 'a');
+    await until('what it counted meanwhile', () => loads().some((load) => load.successes > 0));
     await show(await world(2, { a }, ['a'], 1));
     expect(await envoy.stat(updates)).toBeGreaterThan(before);
   });
@@ -181,6 +183,37 @@ describe.skipIf(isEnvoyMissing())('Envoy', () => {
     expect(loads().reduce((sum, load) => sum + load.errors, 0)).toBe(0);
     const intervals = loads().map((load) => load.intervalMs);
     expect(Math.max(...intervals)).toBeLessThan(2_000);
+  });
+
+  test('begins a new window of one cluster when that is cut, and loses nothing of the others', async () => {
+    await xds.stop();
+    xds = await startXds({ loadReportIntervalMs: 1_000 });
+    const [a, b] = [await upstream('a'), await upstream('b')];
+    xds.show(await world(1, { a, b }, ['a', 'b']));
+    await start('DELTA_GRPC');
+    await until('the first answer', get);
+    await until('two reports', () => xds.reports.length >= 2, 10_000); // both clusters are tracked from now on
+    const seen = xds.reports.length;
+    const total = (cluster: string): number => {
+      const loads = xds.reports.slice(seen).flatMap(({ report }) => report.filter((load) => load.cluster === cluster));
+      return loads.reduce((sum, load) => sum + load.successes, 0);
+    };
+    const send = async (count: number): Promise<string[]> => {
+      const answers: string[] = [];
+      while (answers.length < count) answers.push(await get());
+      return answers;
+    };
+    const before = await send(40);
+    expect(xds.reports.length).toBe(seen); // a second is far more than 40 requests need
+    xds.server.cutLoadWindow('test/envoy', (cluster) => cluster === 'a');
+    const after = await send(40);
+    const count = (answers: readonly string[], name: string): number => answers.filter((one) => one === name).length;
+    await until('all of b is reported', () => total('b') === count([...before, ...after], 'b'), 10_000);
+    expect(total('a')).toBe(count(after, 'a'));
+    expect(count(before, 'a')).toBeGreaterThan(0);
+    const first = xds.reports[seen]?.report;
+    const interval = (cluster: string): number => first?.find((load) => load.cluster === cluster)?.intervalMs ?? 0;
+    expect(interval('a')).toBeLessThan(interval('b'));
   });
 });
 
