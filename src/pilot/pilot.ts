@@ -48,15 +48,12 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       acks.note();
     },
   });
-  /** As of the last acknowledgement that was written: reports ask for it far more often than it changes. */
-  let ackedByProxy: ReadonlyMap<string, bigint> = new Map();
   const acks = writeAcks({
     registrar,
     key: keys.ack(id),
     clock,
     read() {
       const proxies = server.proxies();
-      ackedByProxy = new Map(proxies.map((proxy) => [proxy.id, proxy.ackedRevision]));
       metrics.proxies(proxies.length);
       return ackStatus(publisher.published()?.storeRevision ?? 0n, proxies);
     },
@@ -68,6 +65,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     clock,
     pilot: id,
     statNameOf: (envoyCluster) => publisher.statNameOf(envoyCluster),
+    storeRevisionOf: ({ namespace, service }) => mirror.entries.get(keys.release(namespace, service))?.modRevision,
+    cut: (proxy, isCut) => server.cutLoadWindow(proxy, isCut),
   });
 
   const onChange = (batch: MirrorBatch): void => {
@@ -102,13 +101,9 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       await freshness.catchUp();
       publisher.publishNow();
     },
-    report(node, report) {
-      const acked = ackedByProxy.get(node.id) ?? -1n;
-      facts.report(node.id, report, (release) => {
-        const entry = mirror.entries.get(keys.release(release.namespace, release.service));
-        return entry !== undefined && acked >= entry.modRevision;
-      });
-    },
+    // Before `onAcked`, so the window is cut before a command that waits for this can return.
+    acked: (proxy, storeRevision) => facts.acked(proxy, storeRevision),
+    report: (proxy, report) => facts.report(proxy, report),
     left: (proxy) => facts.left(proxy),
   });
   const server = createAdsServer({

@@ -2,7 +2,7 @@
 import type { ProxyConfig, ProxyItem } from '../model/api.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
-import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
+import type { AdsHost, LoadReport, ProxyHandle, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
 import { type ResourceShort, resourceTypes } from '../xds/resource-types.js';
 import type { PublishedProxy, Publisher } from './publish.js';
 import { type ProxyScope, readProxy } from './translate/index.js';
@@ -15,7 +15,8 @@ export interface ProxiesOptions {
   readonly log: Logger;
   /** Resolves when there is something to serve; with it, the published snapshot is as new as can be shown. */
   readonly fresh: (signal: AbortSignal) => Promise<void>;
-  readonly report: NonNullable<AdsHost['loadReport']>;
+  readonly acked: (proxy: string, storeRevision: bigint) => void;
+  readonly report: (proxy: string, report: LoadReport) => void;
   /** The last stream of a proxy has ended. */
   readonly left: (proxy: string) => void;
 }
@@ -58,9 +59,10 @@ export function createProxies(options: ProxiesOptions): Proxies {
         const names = resources.map(({ name }) => name);
         log.warn({ proxy: node.id, type, resources: names, error }, 'a proxy refused what it was sent');
       },
+      acked: (node, storeRevision) => options.acked(node.id, storeRevision),
       loadReport(node, report) {
         // A report opens a stream of its own: it counts only for a proxy that we know.
-        if (open.has(node.id) && networks.accepts(node.peer)) options.report(node, report);
+        if (open.has(node.id) && networks.accepts(node.peer)) options.report(node.id, report);
       },
     },
     config(id) {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AckWaitResponse, GrayResponse, List, ProxyConfig, ProxyItem } from '../../src/model/api.js';
-import { encodeMessage } from '../../src/xds/encode.js';
+import { decodeMessage, encodeMessage } from '../../src/xds/encode.js';
 import {
   openPilotHouse,
   type PilotHouse,
@@ -134,29 +134,37 @@ test('a stored object that cannot be read spoils itself only, and is told of', a
   await house.store.transact({ compare: [], put: [{ key, value: entry?.value ?? '' }], delete: [] });
 });
 
-test('load reports become the measured share, summed over the transition that they belong to', async () => {
+test('load reports become the measured share, of windows that were cut when the transition was acknowledged', async () => {
   const gray = '/v1/gray/default/reviews';
-  const started = await house.post<GrayResponse>(`${gray}/start`, { by, to: 'v2', weight: 10 });
-  expect(started.status.share).toBe(null);
   const reports = sidecar.client.raw.makeBidiStreamRequest(
     '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats',
     (bytes: Buffer) => bytes,
     (bytes: Buffer) => bytes,
   );
-  const report = (stable: number, grayRequests: number): Buffer =>
-    Buffer.from(
-      encodeMessage('envoy.service.load_stats.v3.LoadStatsRequest', {
-        node: sidecar.node,
-        clusterStats: [
-          clusterStats(stableCluster, stable),
-          clusterStats(stableCluster.replace('|v1|', '|v2|'), grayRequests),
-        ],
-      }),
-    );
-  reports.on('data', () => undefined);
+  const asked: unknown[] = [];
+  reports.on('data', (bytes: Buffer) => {
+    asked.push(decodeMessage('envoy.service.load_stats.v3.LoadStatsResponse', bytes));
+  });
   reports.on('error', () => undefined);
-  reports.write(report(0, 0));
-  reports.write(report(90, 10));
+  const other = 'outbound|9080||details.default.svc.cluster.local';
+  const report = (stable: number, grayRequests: number, interval: string): Promise<void> => {
+    const clusterStats = [
+      clusterLoad(stableCluster, stable, interval),
+      clusterLoad(stableCluster.replace('|v1|', '|v2|'), grayRequests, interval),
+      clusterLoad(other, 1, interval),
+    ];
+    const message = encodeMessage('envoy.service.load_stats.v3.LoadStatsRequest', { node: sidecar.node, clusterStats });
+    return new Promise((resolve) => reports.write(Buffer.from(message), () => resolve()));
+  };
+  const all = { sendAllClusters: true, loadReportingInterval: '1s' };
+  await report(0, 0, '1s');
+  await until('the question', () => asked.length === 1);
+  const started = await house.post<GrayResponse>(`${gray}/start`, { by, to: 'v2', weight: 10 });
+  expect(started.status.share).toBe(null);
+  await until('the cut', () => asked.length === 3);
+  expect(asked).toEqual([all, { clusters: [other], loadReportingInterval: '1s' }, all]);
+  await report(500, 500, '60s'); // was on its way
+  await report(90, 10, '0.001s');
   const status = await until('a share', async () => {
     const found = await house.get<GrayResponse['status']>(gray);
     return found.share !== null && found;
@@ -167,10 +175,10 @@ test('load reports become the measured share, summed over the transition that th
   await house.post(`${gray}/rollback`, { by });
 });
 
-function clusterStats(clusterName: string, requests: number): object {
+function clusterLoad(clusterName: string, requests: number, loadReportInterval: string): object {
   return {
     clusterName,
-    loadReportInterval: '1s',
+    loadReportInterval,
     upstreamLocalityStats: [
       { locality: {}, totalSuccessfulRequests: String(requests), totalIssuedRequests: String(requests) },
     ],

@@ -1,9 +1,11 @@
 /**
  * Sums of what the callers' Envoys report about the two versions of a release, since its last transition. Pure.
  *
- * A report covers the second or so before it. The one in which a proxy learned of the transition mixes requests of before and
- * after, and is left out, or the measured share would drift towards the old weight. Only where the proxy had sent nothing to
- * the service in the window before, it counts: whoever starts a release and then tries it wants to see those requests.
+ * When a proxy acknowledges a transition, its window is cut there, so that none mixes requests of before and after, which
+ * would draw the measured share towards the old weight. Only windows that began at or after the cut count. What is lost
+ * lies between the acknowledgement and the arrival of the cut at Envoy on its other stream: one round trip to the pilot,
+ * about a millisecond. A command returns only after the acknowledgement has gone through the store as well, which takes
+ * longer, so that what its user sends then is counted.
  */
 
 import type { LoadFact } from '../../model/api.js';
@@ -22,8 +24,8 @@ export interface Window {
   readonly proxy: string;
   /** Wall time at its end. */
   readonly at: number;
-  /** Had the proxy acknowledged the transition when this report came? */
-  readonly isAcked: boolean;
+  /** When it began, on the pilot's monotonic clock: when the report came, less the interval that it covers by Envoy's clock. */
+  readonly beganMs: number;
   readonly load: ServiceLoad;
 }
 
@@ -34,16 +36,17 @@ export interface Tally {
   readonly stable: Counts;
   readonly gray: Counts;
   readonly lastGrayAt: number | undefined;
-  /** Proxies whose windows lie entirely after the transition from now on. */
-  readonly settled: ReadonlySet<string>;
-  /** Proxies that sent something to the service in their last window. */
-  readonly flowing: ReadonlySet<string>;
+  /** When the window of each proxy was cut, on the pilot's monotonic clock: those that have acknowledged the transition. */
+  readonly cuts: ReadonlyMap<string, number>;
 }
+
+/** Two clocks measure the second of a window, and Envoy's part of it is rounded. A window of before the cut is off by far more. */
+const TOLERANCE_MS = 20;
 
 const none: Counts = { requests: 0, errors: 0 };
 
-/** Begins anew with each transition; what the proxies were doing is carried over. */
-export function tallyFor(release: Release, before: Tally | undefined, flowing: ReadonlySet<string>): Tally {
+/** Begins anew with each transition. */
+export function tallyFor(release: Release, before: Tally | undefined): Tally {
   if (before?.revision === release.revision) return before;
   return {
     revision: release.revision,
@@ -51,29 +54,30 @@ export function tallyFor(release: Release, before: Tally | undefined, flowing: R
     stable: none,
     gray: none,
     lastGrayAt: before?.startedAt === release.startedAt ? before.lastGrayAt : undefined,
-    settled: new Set(),
-    flowing: before?.flowing ?? flowing,
+    cuts: new Map(),
   };
 }
 
+export function withCut(tally: Tally, proxy: string, cutMs: number): Tally {
+  return { ...tally, cuts: new Map([...tally.cuts, [proxy, cutMs]]) };
+}
+
+/** What does not count is still seen: whether the gray version gets requests is of interest most after a rollback. */
 export function addWindow(tally: Tally, release: Release, window: Window): Tally {
-  const { proxy, load, isAcked } = window;
+  const { proxy, beganMs, load } = window;
   const stable = countsOf(release, plainIs(release) === 'stable', release.stable, load);
   const gray = countsOf(release, plainIs(release) === 'gray', release.gray, load);
-  const isWhole = tally.settled.has(proxy) || !tally.flowing.has(proxy);
-  const counts = isAcked && isWhole;
+  const counts = beganMs >= (tally.cuts.get(proxy) ?? Number.POSITIVE_INFINITY) - TOLERANCE_MS;
   return {
     ...tally,
     stable: counts ? sum(tally.stable, stable) : tally.stable,
     gray: counts ? sum(tally.gray, gray) : tally.gray,
     lastGrayAt: gray.requests > 0 ? window.at : tally.lastGrayAt,
-    settled: isAcked ? withProxy(tally.settled, proxy) : tally.settled,
-    flowing: isFlowing(load) ? withProxy(tally.flowing, proxy) : withoutProxy(tally.flowing, proxy),
   };
 }
 
 export function forgetProxy(tally: Tally, proxy: string): Tally {
-  return { ...tally, settled: withoutProxy(tally.settled, proxy), flowing: withoutProxy(tally.flowing, proxy) };
+  return { ...tally, cuts: new Map([...tally.cuts].filter(([one]) => one !== proxy)) };
 }
 
 export function factOf(tally: Tally, release: Release): LoadFact {
@@ -82,10 +86,6 @@ export function factOf(tally: Tally, release: Release): LoadFact {
     versions: { [release.stable]: tally.stable, [release.gray]: tally.gray },
     ...(tally.lastGrayAt === undefined ? {} : { lastGrayAt: tally.lastGrayAt }),
   };
-}
-
-export function isFlowing(load: ServiceLoad): boolean {
-  return [...load.values()].some((counts) => counts.requests > 0);
 }
 
 /** Traffic without a version goes to the stable one, which after a promotion is the gray one. */
@@ -105,14 +105,6 @@ function statVersion(namespace: string, service: string, version: string): strin
 
 function sum(a: Counts, b: Counts): Counts {
   return { requests: a.requests + b.requests, errors: a.errors + b.errors };
-}
-
-function withProxy(proxies: ReadonlySet<string>, proxy: string): ReadonlySet<string> {
-  return proxies.has(proxy) ? proxies : new Set([...proxies, proxy]);
-}
-
-function withoutProxy(proxies: ReadonlySet<string>, proxy: string): ReadonlySet<string> {
-  return proxies.has(proxy) ? new Set([...proxies].filter((one) => one !== proxy)) : proxies;
 }
 
 /** How long after its end a release is still measured, so that the last request to the gray version can be shown. */

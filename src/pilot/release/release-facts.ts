@@ -11,11 +11,11 @@ import {
   addWindow,
   factOf,
   forgetProxy,
-  isFlowing,
   isMeasured,
   type ServiceLoad,
   type Tally,
   tallyFor,
+  withCut,
 } from './load-tally.js';
 
 const WRITE_INTERVAL_MS = 1000;
@@ -27,12 +27,17 @@ export interface ReleaseFactsOptions {
   readonly pilot: string;
   /** Statistics name of an Envoy cluster, `<namespace>;<service>;<version>`; undefined for one that we do not know. */
   readonly statNameOf: (envoyCluster: string) => string | undefined;
+  /** At which the release was written. */
+  readonly storeRevisionOf: (release: Release) => bigint | undefined;
+  /** `AdsServer.cutLoadWindow`. */
+  readonly cut: (proxy: string, isCut: (envoyCluster: string) => boolean) => void;
 }
 
 export interface ReleaseFacts {
   releases(releases: ReadonlyMap<string, Release>): void;
-  /** `isAcked` tells whether the proxy has acknowledged the transition of this release. */
-  report(proxy: string, report: LoadReport, isAcked: (release: Release) => boolean): void;
+  /** The proxy has what the store said at that revision: each transition of before it is measured there from now on. */
+  acked(proxy: string, storeRevision: bigint): void;
+  report(proxy: string, report: LoadReport): void;
   left(proxy: string): void;
   close(): Promise<void>;
 }
@@ -41,12 +46,13 @@ export function collectReleaseFacts(options: ReleaseFactsOptions): ReleaseFacts 
   const { registrar, keys, clock, pilot } = options;
   const tallies = new Map<string, Tally>();
   const written = new Map<string, string>();
-  /** Proxies by the services that they sent something to in their last window, of all services: releases begin unannounced. */
-  const flows = new Map<string, ReadonlySet<string>>();
   let current: ReadonlyMap<string, Release> = new Map();
 
-  const flowingTo = (service: string): ReadonlySet<string> =>
-    new Set([...flows].flatMap(([proxy, services]) => (services.has(service) ? [proxy] : [])));
+  const targetOf = (envoyCluster: string): Target | undefined => {
+    const [namespace, service, version = ''] = options.statNameOf(envoyCluster)?.split(';') ?? [];
+    if (namespace === undefined || service === undefined) return undefined;
+    return { service: fullName(namespace, service), version };
+  };
 
   const writer = new Latest(clock, WRITE_INTERVAL_MS, () => {
     for (const [service, tally] of tallies) {
@@ -69,7 +75,7 @@ export function collectReleaseFacts(options: ReleaseFactsOptions): ReleaseFacts 
   const refresh = (): void => {
     const now = clock.now();
     for (const [service, release] of current) {
-      if (isMeasured(release, now)) tallies.set(service, tallyFor(release, tallies.get(service), flowingTo(service)));
+      if (isMeasured(release, now)) tallies.set(service, tallyFor(release, tallies.get(service)));
       else tallies.delete(service);
     }
     for (const service of [...tallies.keys()].filter((one) => !current.has(one))) tallies.delete(service);
@@ -82,44 +88,71 @@ export function collectReleaseFacts(options: ReleaseFactsOptions): ReleaseFacts 
       current = releases;
       refresh();
     },
-    report(proxy, report, isAcked) {
-      const loads = loadsByService(report, options.statNameOf);
+    acked(proxy, storeRevision) {
+      const nowMs = clock.monotonic();
+      const begun = new Set<string>();
+      for (const [service, tally] of tallies) {
+        const release = current.get(service);
+        const at = release && options.storeRevisionOf(release);
+        if (at === undefined || at > storeRevision || tally.cuts.has(proxy)) continue;
+        tallies.set(service, withCut(tally, proxy, nowMs));
+        begun.add(service);
+      }
+      // Other services keep their windows: their releases lose nothing.
+      if (begun.size > 0) options.cut(proxy, (envoyCluster) => begun.has(targetOf(envoyCluster)?.service ?? ''));
+    },
+    report(proxy, report) {
+      const nowMs = clock.monotonic();
+      const loads = loadsByService(report, targetOf);
       refresh();
       for (const [service, tally] of tallies) {
         const release = current.get(service);
-        if (release === undefined) continue;
-        const load: ServiceLoad = loads.get(service) ?? new Map();
-        const window = { proxy, at: clock.now(), isAcked: isAcked(release), load };
+        const found = loads.get(service);
+        if (release === undefined || found === undefined) continue;
+        const window = { proxy, at: clock.now(), beganMs: nowMs - found.intervalMs, load: found.load };
         tallies.set(service, addWindow(tally, release, window));
       }
-      flows.set(proxy, new Set([...loads].flatMap(([service, load]) => (isFlowing(load) ? [service] : []))));
     },
     left(proxy) {
-      flows.delete(proxy);
       for (const [service, tally] of tallies) tallies.set(service, forgetProxy(tally, proxy));
     },
     close: () => writer.close(),
   };
 }
 
-/** Requests that were answered or failed, not those begun: a refused connection is no request that Envoy counts as begun. */
+interface Target {
+  /** Full name. */
+  readonly service: string;
+  /** As in statistics names; empty for plain traffic. */
+  readonly version: string;
+}
+
+interface ReportedService {
+  /** Of the cluster that is counted longest. */
+  readonly intervalMs: number;
+  readonly load: ServiceLoad;
+}
+
 function loadsByService(
   report: LoadReport,
-  statNameOf: (envoyCluster: string) => string | undefined,
-): ReadonlyMap<string, ServiceLoad> {
-  const services = new Map<string, Map<string, { requests: number; errors: number }>>();
-  for (const load of report) {
-    const [namespace, service, version = ''] = statNameOf(load.cluster)?.split(';') ?? [];
-    if (namespace === undefined || service === undefined) continue;
-    const key = fullName(namespace, service);
-    const versions = services.get(key) ?? new Map<string, { requests: number; errors: number }>();
-    services.set(key, versions);
-    const before = versions.get(version) ?? { requests: 0, errors: 0 };
-    versions.set(version, { requests: before.requests + requestsOf(load), errors: before.errors + load.errors });
+  targetOf: (envoyCluster: string) => Target | undefined,
+): ReadonlyMap<string, ReportedService> {
+  const services = new Map<string, ReportedService>();
+  for (const cluster of report) {
+    const target = targetOf(cluster.cluster);
+    if (target === undefined) continue;
+    const { intervalMs, load } = services.get(target.service) ?? { intervalMs: 0, load: new Map() };
+    const before = load.get(target.version) ?? { requests: 0, errors: 0 };
+    const counts = { requests: before.requests + requestsOf(cluster), errors: before.errors + cluster.errors };
+    services.set(target.service, {
+      intervalMs: Math.max(intervalMs, cluster.intervalMs),
+      load: new Map([...load, [target.version, counts]]),
+    });
   }
   return services;
 }
 
+/** Those that were answered or failed, not those begun: a refused connection is no request that Envoy counts as begun. */
 function requestsOf(load: ClusterLoad): number {
   return load.successes + load.errors;
 }
