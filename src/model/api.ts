@@ -289,7 +289,7 @@ export interface GrayStatus {
   readonly steps: readonly number[];
   /** Asked, percent. */
   readonly weight: number;
-  /** Measured from Envoy's load reports, percent of requests to either version; null before the first request. */
+  /** Measured from Envoy's load reports, percent of requests to either version, matched ones included; null before the first. */
   readonly share: number | null;
   readonly matches: readonly ReleaseMatch[];
   readonly reason: string;

@@ -51,7 +51,7 @@ export function formatGrayStatus(status: GrayStatus, style: Style): string {
 /** One line, for the answer of a command. */
 export function formatGrayLine(status: GrayStatus, style: Style): string {
   const matches = status.matches.map(({ header, exact }) => `, always with ${header}=${exact}`).join('');
-  const share = status.phase === 'step' || status.phase === 'paused' ? ` at ${status.weight} %${matches}` : '';
+  const share = movesTraffic(status) ? ` at ${status.weight} %${matches}` : '';
   return `${status.service}: ${status.stable} ${style.symbol.to} ${status.gray} ${phaseText(status, style)}${share}`;
 }
 
@@ -72,7 +72,16 @@ function measuredText(status: GrayStatus, style: Style): string {
   const total = status.stableCounts.requests + status.grayCounts.requests;
   if (status.share === null) return 'no request since the last change';
   const share = Math.round(status.share * 10) / 10;
-  return `${bar(status.share, style)} ${share} % of ${formatCount(total)} requests since the last change`;
+  return `${bar(status.share, style)} ${share} % of ${formatCount(total)} requests since the last change${matchedText(status)}`;
+}
+
+/** Envoy counts by version, whatever made it choose that, so these draw the share above the weight. */
+function matchedText(status: GrayStatus): string {
+  return status.matches.length > 0 && movesTraffic(status) ? ' (incl. matched requests)' : '';
+}
+
+function movesTraffic({ phase }: GrayStatus): boolean {
+  return phase === 'step' || phase === 'paused';
 }
 
 function countsText({ requests, errors }: VersionCounts): string {

@@ -41,7 +41,7 @@ describe('gray status', () => {
         'reviews   v1 → v2   in progress',
         `started   ${first} by ana · revision 431`,
         'asked     ▕█████▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▏ 25 %   step 2/4 of 5, 25, 50, 100',
-        'measured  ▕█████▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▏ 24.6 % of 18,204 requests since the last change',
+        'measured  ▕█████▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▏ 24.6 % of 18,204 requests since the last change (incl. matched requests)',
         'match     header x-group=beta → v2 always',
         '  v1      13,724 requests, 16 errors (0.12 %)',
         `  v2      4,480 requests, 0 errors (0.00 %), last reported at ${clockTime(at + 9000)}`,
