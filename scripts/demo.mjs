@@ -12,6 +12,8 @@ const once = process.argv.includes('--once');
 const dataDir = path.join(root, '.cache/demo');
 const world = 'fixtures/worlds/bookinfo';
 const started = performance.now();
+/** @type {Set<string>} that ran something */
+const nodes = new Set();
 
 class Disappointment extends Error {}
 
@@ -142,6 +144,7 @@ async function demo() {
   await mesh('deploy');
   await mesh('ps');
   const { items } = await meshJson('ps');
+  for (const { node } of items) nodes.add(node);
   seen(
     items.every((/** @type {any} */ i) => i.state === 'healthy'),
     `${items.length} instances healthy, each with its sidecar`,
@@ -238,8 +241,11 @@ async function clean() {
 
 /** Nothing of the demo may be left: containers, process. */
 async function nothingLeft() {
-  const left = await run('docker', ['ps', '-aq', '--filter', 'label=io.lightmesh.node'], { quiet: true });
-  if (left.trim() !== '') throw new Disappointment(`containers left behind: ${left.trim().split('\n').join(' ')}`);
+  for (const node of nodes) {
+    const left = await run('docker', ['ps', '-aq', '--filter', `label=io.lightmesh.node=${node}`], { quiet: true });
+    if (left.trim() !== '')
+      throw new Disappointment(`containers of ${node} left behind: ${left.trim().split('\n').join(' ')}`);
+  }
 }
 
 try {

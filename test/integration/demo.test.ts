@@ -1,5 +1,5 @@
 /** `npm run demo -- --once`, as a newcomer runs it: it must show every step, end well and leave nothing behind. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { root, run } from '../support/mesh-process.js';
@@ -34,7 +34,7 @@ it(
       expect((await run('docker', ['ps', '-aq', '--filter', `label=io.lightmesh.node=${node}`])).stdout).toBe('');
     }
     expect(existsSync(path.join(root, '.cache/demo'))).toBe(false);
-    const open = await listening();
+    const open = listening();
     expect(ports.filter((address) => open.includes(procAddress(address)))).toEqual([]);
   },
   DEMO_LIMIT_MS + 30_000,
