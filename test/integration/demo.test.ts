@@ -9,8 +9,12 @@ const DEMO_LIMIT_MS = 180_000;
 const nodes = ['node-a', 'node-b'];
 const ports = ['127.0.0.1:7070', '127.0.0.1:7071'];
 
-async function listening(): Promise<string> {
-  return (await run('sh', ['-c', 'cat /proc/net/tcp | awk \'$4 == "0A" {print $2}\''])).stdout;
+/** Local addresses in state LISTEN (0A). */
+function listening(): readonly string[] {
+  const sockets = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
+  return sockets.filter(([, , , state]) => state === '0A').map(([, local = '']) => local);
 }
 
 /** As /proc/net/tcp writes an address: little-endian hex. */
