@@ -1,6 +1,7 @@
 /** What really is on the node, read afresh each round: the other side of the NodePlan. Plain data, times in milliseconds. */
 import type { InstanceRecord } from '../model/instance.js';
 import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import { byText } from '../model/order.js';
 
 /** `stopped` is there and does not run; `restarting` waits for Docker's own restart policy. */
 export type ContainerState = 'running' | 'restarting' | 'stopped' | 'absent';
@@ -87,5 +88,5 @@ export function superfluous(plan: NodePlan | undefined, actual: ActualNode): rea
   const planned = new Set(plan.instances.map((instance) => instance.instance));
   return [...actual.instances.values()]
     .filter((instance) => !planned.has(instance.instance))
-    .toSorted((a, b) => (a.instance < b.instance ? -1 : 1));
+    .toSorted(byText(({ instance }) => instance));
 }

@@ -1,6 +1,7 @@
 /** The only place that knows Docker's API. It reads, stops and removes; creating and starting is compose's business. */
 import { Readable, type Writable } from 'node:stream';
 import Dockerode from 'dockerode';
+import { byText } from '../model/order.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { ContainerState } from './actual.js';
 
@@ -87,7 +88,7 @@ export function openDocker(host: string = DEFAULT_DOCKER_HOST): Docker {
           labels: info.Labels,
           state: stateOf(info.State),
         }))
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+        .toSorted(byText(({ name }) => name));
     },
     async startedAt(id) {
       const info = await call(`inspect ${id.slice(0, 12)}`, unlessGone(client.getContainer(id).inspect()));

@@ -9,6 +9,7 @@
 import type { InstanceRecord, InstanceState } from '../model/instance.js';
 import { fullName } from '../model/names.js';
 import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import { byText } from '../model/order.js';
 import { type ActualInstance, type ActualNode, hasContainers, isUp, isWhole, superfluous } from './actual.js';
 import { type NodePlace, namingPuts } from './naming-keys.js';
 import { isSameRecord, observedState, recordOf } from './record.js';
@@ -31,7 +32,7 @@ export function nextSteps(place: NodePlace, plan: NodePlan | undefined, actual: 
 function knownInstances(actual: ActualNode): readonly PlannedInstance[] {
   return [...actual.instances.values()]
     .flatMap((instance) => (instance.planned === undefined ? [] : [instance.planned]))
-    .toSorted((a, b) => (a.instance < b.instance ? -1 : 1));
+    .toSorted(byText(({ instance }) => instance));
 }
 
 function fileSteps(plan: NodePlan, actual: ActualNode): readonly Step[] {

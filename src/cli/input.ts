@@ -1,6 +1,7 @@
 /** Files of definitions as -f names them: files, directories, `-` for stdin. All that cannot be read is reported at once. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { byText } from '../model/order.js';
 import type { Problem } from '../model/problem.js';
 import type { SourceFile } from '../model/source-documents.js';
 import { MeshError } from '../runtime/mesh-error.js';
@@ -55,7 +56,7 @@ async function readPath(
 async function definitionFiles(directory: string, recursive: boolean, io: Io): Promise<string[]> {
   const entries = await readdir(resolve(io.cwd, directory), { withFileTypes: true });
   const files: string[] = [];
-  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of entries.toSorted(byText(({ name }) => name))) {
     const path = join(directory, entry.name);
     if (entry.isDirectory() && recursive && !entry.name.startsWith('.')) {
       files.push(...(await definitionFiles(path, recursive, io)));

@@ -1,4 +1,5 @@
 /** The pages of docs/reference that are made from the code. `npm run docs` writes them, a test keeps them current. */
+import { byKey, byText } from '../model/order.js';
 import { type ProblemCode, problemCodes } from '../model/problem.js';
 import { type ErrorCodeInfo, errorCodes } from '../runtime/error-codes.js';
 import { exitCodes } from './exit-codes.js';
@@ -32,7 +33,7 @@ async function cliPage(): Promise<string> {
 }
 
 async function kindsPage(): Promise<string> {
-  const kinds = (await loadKinds()).toSorted((a, b) => (a.kind < b.kind ? -1 : 1));
+  const kinds = (await loadKinds()).toSorted(byText(({ kind }) => kind));
   const sections = kinds.map((kind) => {
     const facts = [
       `\`apiVersion: ${kind.apiVersions[0]}\``,
@@ -60,7 +61,7 @@ function fieldRows(schema: FieldSchema, above: readonly string[]): string[] {
 function errorCodesPage(): string {
   const problems = Object.keys(problemCodes).toSorted() as ProblemCode[];
   const inputs = problems.map((code) => `| ${code} | ${problemCodes[code]} |\n`);
-  const failures = Object.entries<ErrorCodeInfo>(errorCodes).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const failures = Object.entries<ErrorCodeInfo>(errorCodes).toSorted(byKey);
   const rows = failures.map(
     ([code, { title, exit, cause, cure }]) => `| ${code} | ${title} | ${exit} | ${cell(cause)} | ${cell(cure)} |\n`,
   );

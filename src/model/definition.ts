@@ -1,4 +1,5 @@
 import type { Kind } from './kind.js';
+import { byKey } from './order.js';
 
 export interface ObjectMeta {
   readonly name: string;
@@ -88,7 +89,7 @@ function sortedValues(ofKind: ReadonlyMap<string, Definition> | undefined): read
   if (ofKind === undefined) return none;
   let list = sortedLists.get(ofKind);
   if (list === undefined) {
-    list = [...ofKind].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, definition]) => definition);
+    list = [...ofKind].toSorted(byKey).map(([, definition]) => definition);
     sortedLists.set(ofKind, list);
   }
   return list;

@@ -1,3 +1,5 @@
+import { byText } from './order.js';
+
 /** Codes of input problems (exit 3). A code never changes its meaning, and a retired one is never used again. */
 export const problemCodes = {
   MESH1001: 'YAML syntax error',
@@ -45,7 +47,7 @@ export function hasErrors(problems: readonly Problem[]): boolean {
 /** By place, then by message: the same input shows the same list. */
 export function sortProblems(problems: readonly Problem[]): Problem[] {
   const key = (p: Problem): string => [p.file ?? '', pad(p.line), pad(p.column), p.path, p.message].join('\u0000');
-  return problems.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+  return problems.toSorted(byText(key));
 }
 
 const pad = (n: number | undefined): string => String(n ?? 0).padStart(8, '0');

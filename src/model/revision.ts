@@ -1,3 +1,4 @@
+import { canonicalJson } from './canonical-json.js';
 import type { Document } from './definition.js';
 
 /** One object of a revision: `before` is absent when created, `after` when deleted. */
@@ -53,13 +54,4 @@ export function changeAction(change: Pick<Change, 'before' | 'after'>): ChangeAc
   if (change.before === undefined) return 'created';
   if (change.after === undefined) return 'deleted';
   return canonicalJson(change.before) === canonicalJson(change.after) ? 'unchanged' : 'configured';
-}
-
-/** JSON with sorted keys: equal values are equal texts. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

@@ -1,9 +1,9 @@
 import type { InstancePorts } from '../model/instance.js';
 import type { NodePlan, PlannedInstance, PlannedUpstream } from '../model/node-plan.js';
+import { byText } from '../model/order.js';
 import type { Decision, Situation } from './decide.js';
 import type { Desired, NodePlace } from './desired.js';
 import type { Named } from './instance-names.js';
-import { sortedBy } from './sorted-by.js';
 
 /** The plan of each node, from what was decided for its instances. */
 export function assemble(
@@ -18,7 +18,7 @@ export function assemble(
   return nodes.flatMap((node) => {
     const last = lastPlans.get(node);
     if (!mayChangeNode(node)) return last ?? [];
-    const instances = sortedBy((planned) => planned.instance, byNode.get(node) ?? []);
+    const instances = (byNode.get(node) ?? []).toSorted(byText((planned) => planned.instance));
     // A node that is gone has no place any more; its plan becomes empty and keeps its address.
     const place = places.get(node) ?? (last as NodePlan);
     if (last === undefined) return instances.length === 0 ? [] : newPlan(place, instances, revision);

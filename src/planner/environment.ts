@@ -1,6 +1,7 @@
 /** What an app finds in its environment (contract: "What runs on a node"). */
 import { environmentName } from '../model/names.js';
 import type { NodePlan, PlannedInstance, PlannedUpstream } from '../model/node-plan.js';
+import { byKey } from '../model/order.js';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -18,7 +19,7 @@ export function appEnvironment(
     ...identity(plan, instance),
     ...store(instance, storeEndpoints),
   };
-  return Object.fromEntries(Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(Object.entries(all).toSorted(byKey));
 }
 
 function ownVariables({ container }: PlannedInstance): Record<string, string> {

@@ -1,12 +1,12 @@
+import { byText } from '../model/order.js';
 import type { Decision } from './decide.js';
-import { sortedBy } from './sorted-by.js';
 
 export type Named = Decision & { readonly instance: string };
 
 /** Ids say what and since when: `<service>-<version>-<revision>`, from the second one on with `-<k>`. */
 export function nameAll(decisions: readonly Decision[], taken: ReadonlySet<string>, revision: number): Named[] {
   const used = new Set(taken);
-  return sortedBy(decisionKey, decisions).map((decision) => {
+  return decisions.toSorted(byText(decisionKey)).map((decision) => {
     if (decision.kind !== 'start') return { ...decision, instance: decision.current.planned.instance };
     const base = `${decision.desired.service}-${decision.desired.version}-${revision}`;
     let instance = base;

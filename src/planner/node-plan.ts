@@ -6,6 +6,7 @@ import type { InstanceRecord } from '../model/instance.js';
 import type { MeshSpec } from '../model/mesh.js';
 import { nodeKind, portRange } from '../model/node.js';
 import type { NodePlan } from '../model/node-plan.js';
+import { byText } from '../model/order.js';
 import { type Problem, sortProblems } from '../model/problem.js';
 import type { Release } from '../model/release.js';
 import { assemble } from './assemble.js';
@@ -63,7 +64,7 @@ export function planNodes(input: PlanInput): Planned {
 }
 
 function currentsOf({ lastPlans }: PlanInput): (Current & { readonly address: string })[] {
-  const plans = [...lastPlans.values()].toSorted((a, b) => (a.node < b.node ? -1 : 1));
+  const plans = [...lastPlans.values()].toSorted(byText(({ node }) => node));
   return plans.flatMap(({ node, address, instances }) =>
     instances.map((planned) => {
       const { namespace, service, version } = planned;

@@ -1,9 +1,9 @@
 import type { PlanStep } from '../model/api.js';
 import type { NodePlan } from '../model/node-plan.js';
+import { byText } from '../model/order.js';
 import type { NodePlace } from './desired.js';
 import { differences } from './differences.js';
 import type { Named } from './instance-names.js';
-import { sortedBy } from './sorted-by.js';
 
 /** What changes, and why, for people. What stays as it is has no step. */
 export function stepsOf(
@@ -11,10 +11,7 @@ export function stepsOf(
   lastPlans: ReadonlyMap<string, NodePlan>,
   places: ReadonlyMap<string, NodePlace>,
 ): PlanStep[] {
-  return sortedBy(
-    stepKey,
-    named.flatMap((decision) => stepOf(decision, lastPlans, places) ?? []),
-  );
+  return named.flatMap((decision) => stepOf(decision, lastPlans, places) ?? []).toSorted(byText(stepKey));
 }
 
 function stepOf(

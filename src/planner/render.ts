@@ -1,6 +1,7 @@
 /** The plan of a node to the files that it needs, as text. Every file is read back and checked before anyone sees it. */
 import { proxyId, sidecarName } from '../model/names.js';
 import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import { byText } from '../model/order.js';
 import type { Problem } from '../model/problem.js';
 import { instanceBootstrap } from './bootstrap.js';
 import { type Checked, checkCompose, checkSame } from './check-rendered.js';
@@ -40,7 +41,7 @@ export function renderNode(input: RenderInput): Rendered {
     ...input.plan.instances.map((instance) => renderBootstrap(input.plan, instance, render.bootstrap)),
   ];
   const problems = drafts.flatMap((draft) => draft.problems);
-  const files = drafts.map(({ path, text }) => ({ path, text })).toSorted((a, b) => (a.path < b.path ? -1 : 1));
+  const files = drafts.map(({ path, text }) => ({ path, text })).toSorted(byText(({ path }) => path));
   return { files: problems.length > 0 ? [] : files, problems };
 }
 

@@ -1,6 +1,7 @@
 /** Plans of a node by hand, for tests of the agent: small, whole, and each instance with ports of its own. */
 import { defaultMesh } from '../../src/model/mesh.js';
 import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
+import { byText } from '../../src/model/order.js';
 
 export interface InstanceWish extends Partial<PlannedInstance> {
   readonly instance: string;
@@ -46,7 +47,7 @@ export function nodePlan(
     region: 'r',
     zone: 'z',
     revision,
-    instances: instances.toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
+    instances: instances.toSorted(byText(({ instance }) => instance)),
     ...rest,
   };
 }

@@ -1,6 +1,6 @@
 /** The house rules that a compiler does not know. Each message says why, and what to do instead. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 
@@ -10,7 +10,8 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
   encoding: 'utf8',
 })
   .split('\n')
-  .filter((file) => file !== '');
+  // A file that was deleted and not yet committed is still in git's list.
+  .filter((file) => file !== '' && existsSync(path.join(root, file)));
 const sources = tracked.filter((file) => file.startsWith('src/') && file.endsWith('.ts'));
 const text = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 

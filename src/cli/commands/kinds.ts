@@ -1,3 +1,4 @@
+import { byText } from '../../model/order.js';
 import { defineCommand } from '../command.js';
 import { loadKinds } from '../kind-words.js';
 import { writeAnswer } from '../output/answer.js';
@@ -10,7 +11,7 @@ export const command = defineCommand({
   ],
   output: ['table', 'json', 'yaml', 'name'],
   async run(session) {
-    const kinds = (await loadKinds()).toSorted((a, b) => (a.kind < b.kind ? -1 : 1));
+    const kinds = (await loadKinds()).toSorted(byText(({ kind }) => kind));
     await writeAnswer(session, {
       value: {
         apiVersion: 'mesh/v1',

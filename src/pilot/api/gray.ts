@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { GrayHistoryItem, GrayResponse } from '../../model/api.js';
 import { grayCommandRequest, grayShiftRequest, grayStartRequest } from '../../model/api-requests.js';
 import { fullName } from '../../model/names.js';
+import { byKey } from '../../model/order.js';
 import type { Release } from '../../model/release.js';
 import { suggestion } from '../../model/suggestion.js';
 import { MeshError } from '../../runtime/mesh-error.js';
@@ -69,7 +70,7 @@ export function grayRoutes(api: ApiContext): readonly Route[] {
       async handle({ signal }) {
         const view = await readMeshView(api, signal);
         const { releases, revision } = view.state.snapshot;
-        const sorted = [...releases].toSorted(([a], [b]) => (a < b ? -1 : 1));
+        const sorted = [...releases].toSorted(byKey);
         return listOf(
           'GrayRelease',
           revision,

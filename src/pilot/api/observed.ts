@@ -6,6 +6,7 @@ import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import { type NodeSpec, nodeKind } from '../../model/node.js';
 import type { NodePlan } from '../../model/node-plan.js';
+import { byText } from '../../model/order.js';
 import { effectiveStable } from '../../model/release.js';
 import { serviceKind, servicePorts } from '../../model/service.js';
 import { versionKind } from '../../model/version.js';
@@ -64,7 +65,7 @@ export function instanceItems(
   return [...snapshot.instances.values()]
     .filter(isWanted)
     .map((record) => instanceItem(snapshot, record))
-    .toSorted((a, b) => (order(a) < order(b) ? -1 : 1));
+    .toSorted(byText(order));
 }
 
 /** `statuses` are the leased ones, by node: a node that has none has lost its agent, or never had one. */

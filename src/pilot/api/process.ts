@@ -1,4 +1,5 @@
 /** What machines ask: health, metrics, what there is to scrape, and this API's own description. */
+import { byText } from '../../model/order.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import type { ApiContext } from './context.js';
 import { readMeshView } from './mesh-view.js';
@@ -45,7 +46,7 @@ export function processRoutes(api: ApiContext, all: () => readonly Route[]): rea
         const { state, pilots } = await readMeshView(api, signal);
         const sidecars = [...state.snapshot.instances.values()]
           .filter((record) => record.state !== 'stopped')
-          .toSorted((a, b) => (a.instance < b.instance ? -1 : 1))
+          .toSorted(byText(({ instance }) => instance))
           .map((record) => ({
             targets: [`${record.address}:${record.ports.metrics}`],
             labels: {

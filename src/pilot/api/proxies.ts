@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { List, ProxyConfig, ProxyItem } from '../../model/api.js';
 import type { NodePlan } from '../../model/node-plan.js';
+import { byText } from '../../model/order.js';
 import { instanceBootstrap } from '../../planner/bootstrap.js';
 import { MeshError, messageOf } from '../../runtime/mesh-error.js';
 import { waitAcks } from './acks.js';
@@ -28,7 +29,7 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
         if (query.all !== true) return listOf('Proxy', revision, liveOf(api).proxies());
         const others = await otherPilots(api, signal);
         const answers = await Promise.all(others.map((pilot) => proxiesOf(api, pilot)));
-        const items = [...own, ...answers.flat()].toSorted((a, b) => (a.proxy < b.proxy ? -1 : 1));
+        const items = [...own, ...answers.flat()].toSorted(byText(({ proxy }) => proxy));
         return listOf('Proxy', revision, items);
       },
     }),

@@ -1,5 +1,6 @@
 /** The DestinationRules that hold for the callers of one namespace, merged as Istio merges them (reference: 1.2 "Merging"). */
 import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import { byText } from '../../model/order.js';
 import type { ServiceEntry } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
 
@@ -31,6 +32,6 @@ export const callerPolicy: (entry: ServiceEntry, callerNamespace: string, rootNa
     }
     return {
       policy: closest.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy,
-      subsets: sameList([...subsets.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))),
+      subsets: sameList([...subsets.values()].toSorted(byText(({ name }) => name))),
     };
   });

@@ -3,6 +3,7 @@ import { regexProblem } from '../../dsl/regex.js';
 import type { Definition } from '../../model/definition.js';
 import { durationMs, type StringMatch } from '../../model/fields.js';
 import { fullName } from '../../model/names.js';
+import { byText } from '../../model/order.js';
 import type { RouteMatch, RouteRule, RouteSpec } from '../../model/route.js';
 import { splitServiceName } from '../../model/service.js';
 import {
@@ -131,7 +132,7 @@ function compileMatch(match: RouteMatch, namespace: string): RequestMatch {
   return {
     ...anyRequest,
     path: match.path === undefined ? undefined : textMatch(match.path),
-    headers: headers.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    headers: headers.toSorted(byText(({ name }) => name)),
     caller: callerCondition(match, namespace),
   };
 }

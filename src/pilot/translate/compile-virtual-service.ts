@@ -10,6 +10,7 @@ import type {
 } from '../../dsl/virtual-service-shape.js';
 import type { Definition } from '../../model/definition.js';
 import { durationMs } from '../../model/fields.js';
+import { byText } from '../../model/order.js';
 import { behindSidecar, type Compiled } from './compile-route.js';
 import {
   type Action,
@@ -167,10 +168,10 @@ function compileMatch(match: IstioMatch): RequestMatch {
     name: match.name ?? '',
     path: match.uri === undefined ? undefined : textMatch(match.uri),
     ignoreCase: match.ignoreUriCase,
-    headers: headers.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
+    headers: headers.toSorted(byText(({ name }) => name)),
     queryParameters: Object.entries(match.queryParams)
       .map(([name, text]) => ({ name, match: textMatch(text) }))
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      .toSorted(byText(({ name }) => name)),
     caller: callerCondition(match),
     port: match.port,
   };
@@ -208,5 +209,5 @@ function compileEdits(headers: IstioHeaders | undefined): MessageEdits | undefin
 function edits(values: Readonly<Record<string, string>>): readonly HeaderEdit[] {
   return Object.entries(values)
     .map(([name, value]) => ({ name, value }))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    .toSorted(byText(({ name }) => name));
 }

@@ -1,6 +1,7 @@
 /** ClusterLoadAssignments: which addresses an Envoy cluster has, and how they are. */
 import { labelsOf, selects } from '../../dsl/labels.js';
 import type { Endpoint } from '../../model/instance.js';
+import { byKey } from '../../model/order.js';
 import type { ServicePort } from '../../model/service.js';
 import type { ClusterLoadAssignmentJson, LbEndpointJson, LocalityLbEndpointsJson } from '../../xds/envoy-json.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
@@ -51,9 +52,9 @@ function localities(endpoints: readonly Endpoint[]): LocalityLbEndpointsJson[] {
     const address = `${endpoint.address}:${endpoint.port}`;
     if (!place.members.has(address) || endpoint.instance !== '') place.members.set(address, endpoint);
   }
-  return sortedBy([...places], ([key]) => key).map(([, { region, zone, members }]) => ({
+  return [...places].toSorted(byKey).map(([, { region, zone, members }]) => ({
     ...(region === '' && zone === '' ? {} : { locality: { region, zone } }),
-    lbEndpoints: sortedBy([...members], ([address]) => address).map(([, endpoint]) => lbEndpoint(endpoint)),
+    lbEndpoints: [...members].toSorted(byKey).map(([, endpoint]) => lbEndpoint(endpoint)),
   }));
 }
 
@@ -64,7 +65,3 @@ const lbEndpoint = remember(
     ...(instance === '' ? {} : { metadata: { filterMetadata: { mesh: { instance, node, version } } } }),
   }),
 );
-
-function sortedBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): readonly Item[] {
-  return items.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-}

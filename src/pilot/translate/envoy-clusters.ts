@@ -2,6 +2,7 @@
 import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { type Labels, selects } from '../../dsl/labels.js';
 import { outboundClusterName } from '../../model/names.js';
+import { byText } from '../../model/order.js';
 import type { ServicePort } from '../../model/service.js';
 import type { CallerPolicy } from './caller-policy.js';
 import type { ServiceEntry, ServiceIdentity } from './mesh-index.js';
@@ -34,7 +35,7 @@ export const selectionsOf: (facts: ServiceFacts, rules: CallerPolicy) => readonl
       const only = versions.length === 1 ? versions[0] : undefined;
       found.set(subset.name, subsetSelection(subset, policy, only ?? ''));
     }
-    const sorted = [...found.values()].toSorted((a, b) => (a.subset < b.subset ? -1 : 1));
+    const sorted = [...found.values()].toSorted(byText(({ subset }) => subset));
     return sameList([plainSelection(facts.entry.identity, policy), ...sorted]);
   },
 );

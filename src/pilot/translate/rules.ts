@@ -56,9 +56,7 @@ const overlaid = remember(
 
 /** Services that the rules send requests to, mirrors included; sorted. */
 export const targetKeys: (rules: Rules) => readonly string[] = remember((rules: Rules): readonly string[] =>
-  [...new Set(rules.flatMap(targetsOf).map((target) => fullName(target.namespace, target.service)))].toSorted((a, b) =>
-    a < b ? -1 : 1,
-  ),
+  [...new Set(rules.flatMap(targetsOf).map((target) => fullName(target.namespace, target.service)))].toSorted(),
 );
 
 export function targetsOf(rule: Rule): readonly Target[] {

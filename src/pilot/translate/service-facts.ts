@@ -3,6 +3,7 @@ import { type Labels, labelsOf, labelsOfVersion } from '../../dsl/labels.js';
 import type { Definition } from '../../model/definition.js';
 import type { Endpoint } from '../../model/instance.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { byText } from '../../model/order.js';
 import { effectiveStable, isActive, type Release } from '../../model/release.js';
 import type { VersionSpec } from '../../model/version.js';
 import { indexOf, type ServiceEntry } from './mesh-index.js';
@@ -60,7 +61,7 @@ function versionsOf(
   for (const version of namedVersions(entry, release)) {
     if (!found.has(version)) found.set(version, registeredVersion(noLabels, entry.name, version));
   }
-  return sameList([...found.values()].toSorted((a, b) => (a.version < b.version ? -1 : 1)));
+  return sameList([...found.values()].toSorted(byText(({ version }) => version)));
 }
 
 const noLabels: Labels = {};

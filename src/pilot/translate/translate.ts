@@ -2,6 +2,7 @@
 import type { Endpoint } from '../../model/instance.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
+import { byKey } from '../../model/order.js';
 import type { ServicePort } from '../../model/service.js';
 import type {
   ClusterJson,
@@ -199,7 +200,7 @@ function problemsOf({ scope, named, missing, domain }: Scene): readonly Translat
 }
 
 function sorted(names: readonly string[]): readonly string[] {
-  return [...new Set(names)].toSorted((a, b) => (a < b ? -1 : 1));
+  return [...new Set(names)].toSorted();
 }
 
 /** Sorted; the same map again when all of its resources are the same objects as before. */
@@ -208,7 +209,7 @@ function byName<Resource extends object>(
   nameOf: (resource: Resource) => string | undefined,
 ): ReadonlyMap<string, Resource> {
   const named = resources.map((resource) => [nameOf(resource) ?? '', resource] as const);
-  const list = sameList(named.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, resource]) => resource));
+  const list = sameList(named.toSorted(byKey).map(([, resource]) => resource));
   return mapOf(list, nameOf as (resource: object) => string | undefined) as ReadonlyMap<string, Resource>; // of this very list
 }
 
