@@ -29,6 +29,8 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     child.stderr.on('data', (part) => (stderr += part));
     child.on('error', reject);
     child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+    // Who ends without reading what it was given has said why by its exit code.
+    child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');
   });
 }

@@ -1,0 +1,66 @@
+/** The commands and examples of the documentation hold: a reader who types them is understood. */
+import { CommanderError } from 'commander';
+import { expect, it } from 'vitest';
+import { createProgram } from '../../../src/cli/parser.js';
+import { commands } from '../../../src/cli/table.js';
+import { fencedBlocks, meshCalls, pages, readPage } from '../../support/doc-commands.js';
+import { planWorld, worldOf } from '../../support/worlds.js';
+
+/** What the parser says to these words; a sentence may name a command without its operands. */
+async function complaint(words: readonly string[]): Promise<string | undefined> {
+  const silent = { write: () => undefined };
+  const program = createProgram(commands, '0', { stdout: silent, stderr: silent }, () => Promise.resolve());
+  try {
+    await program.parseAsync([...words], { from: 'user' });
+    return undefined;
+  } catch (error) {
+    const isJustNamed =
+      error instanceof CommanderError && ['commander.help', 'commander.missingArgument'].includes(error.code);
+    return isJustNamed ? undefined : (error as Error).message;
+  }
+}
+
+const calls = pages.flatMap((page) =>
+  meshCalls(readPage(page)).map((words) => [page, words.join(' '), words] as const),
+);
+
+it.each(calls)('%s: mesh %s', async (_page, _line, words) => {
+  expect(await complaint(words)).toBeUndefined();
+});
+
+it('finds the commands of a page, wherever they stand', () => {
+  const page = [
+    'Say `mesh get services -o json`, not `meshed`.',
+    '```sh',
+    'A=$(./bin/mesh ps a | awk 1)  # mesh no',
+    'mesh plan && mesh deploy -m "all of it" \\',
+    '  --wait',
+    '```',
+    '```yaml',
+    'mesh: none',
+    '```',
+  ].join('\n');
+  expect(meshCalls(page)).toEqual([
+    ['get', 'services', '-o', 'json'],
+    ['ps', 'a'],
+    ['plan'],
+    ['deploy', '-m', 'all of it', '--wait'],
+  ]);
+});
+
+it.each([
+  ['gray strat reviews', "unknown command 'strat'"],
+  ['plan --jason', "unknown option '--jason'"],
+  ['get services -o xml', 'no -o "xml"'],
+])('is told that mesh %s is wrong', async (line, message) => {
+  expect(await complaint(line.split(' '))).toContain(message);
+});
+
+it('a service of your own: its definitions hold together and can be planned', () => {
+  const blocks = fencedBlocks(readPage('docs/how-to/own-service.md'), 'yaml');
+  const world = worldOf(blocks.map(({ text }) => text).join('\n---\n'));
+  expect(world.problems).toEqual([]);
+  const planned = planWorld(world);
+  expect(planned.problems).toEqual([]);
+  expect(planned.steps.map(({ action, service }) => `${action} ${service}`)).toEqual(['add orders', 'add orders']);
+});
