@@ -1,6 +1,7 @@
 /** What the gray commands have in common: whom they mean, and how they report what they did. */
 import type { GrayResponse } from '../model/api.js';
-import type { OptionSpec, OutputFormat, SharedFlag } from './command.js';
+import type { GrayCommand } from './api-client.js';
+import { type CommandSpec, defineCommand, type OptionSpec, type OutputFormat, type SharedFlag } from './command.js';
 import { writeAnswer } from './output/answer.js';
 import { formatGrayLine, nextCommands } from './output/gray-status.js';
 import type { Session } from './session.js';
@@ -23,6 +24,26 @@ export const grayFlags: { takes: readonly SharedFlag[]; output: readonly OutputF
   output: ['table', 'json', 'yaml', 'name'],
   connects: 'api',
 };
+
+/** The commands that only name a service and move its release: they differ in their verb and in their words. */
+export function grayCommand(
+  verb: GrayCommand,
+  words: Pick<CommandSpec, 'details' | 'examples'> & { readonly full?: OptionSpec },
+): CommandSpec<GrayOptions & { readonly full?: boolean }> {
+  const { full, ...described } = words;
+  return defineCommand<GrayOptions & { readonly full?: boolean }>({
+    ...described,
+    arguments: [serviceArgument],
+    options: full === undefined ? grayOptions : [full, ...grayOptions],
+    ...grayFlags,
+    async run(session, [service = ''], options) {
+      const api = await session.api();
+      const request = { ...session.author(options.message), ...(options.full === true ? { full: true } : {}) };
+      const response = await api.grayCommand(session.settings.namespace, service, verb, request);
+      await concludeGray(session, response, options.wait);
+    },
+  });
+}
 
 /** Shows what changed, waits if asked, and says what can be typed next. */
 export async function concludeGray(session: Session, response: GrayResponse, wait: boolean | undefined): Promise<void> {
