@@ -4,11 +4,11 @@
  */
 import type { InstanceRecord } from '../model/instance.js';
 import { namingTarget, versionNamingTarget } from '../model/names.js';
+import { untilAborted } from '../runtime/until-aborted.js';
 import { decodeNamingValue } from '../store/naming.js';
 import type { Registrar, Store } from '../store/store.js';
 import { hostPort } from './naming-keys.js';
 import type { NamingPut } from './steps.js';
-import { untilAborted } from './until-aborted.js';
 
 export interface OwnRecord {
   readonly record: InstanceRecord;

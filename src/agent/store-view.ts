@@ -7,8 +7,8 @@ import { effectiveStable, type Release } from '../model/release.js';
 import type { StoredDefinition } from '../model/revision.js';
 import { type ServiceSpec, serviceKind } from '../model/service.js';
 import type { Logger } from '../runtime/logger.js';
+import { untilAborted } from '../runtime/until-aborted.js';
 import type { Entry, Mirror, Range, Store } from '../store/store.js';
-import { untilAborted } from './until-aborted.js';
 
 export interface StoreView {
   /** Undefined when there is none: never written, or gone. */

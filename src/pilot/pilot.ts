@@ -2,7 +2,8 @@
 import { allKinds } from '../dsl/kinds.js';
 import type { PilotStatus } from '../model/api.js';
 import type { Problem } from '../model/problem.js';
-import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import { MeshError } from '../runtime/mesh-error.js';
+import { untilAborted } from '../runtime/until-aborted.js';
 import { namingRanges } from '../store/naming.js';
 import type { MirrorBatch, Range, Registrar } from '../store/store.js';
 import { createAdsServer } from '../xds/ads-server.js';
@@ -213,19 +214,4 @@ function findingsOf(
     else add(keyOf(definition.kind, definition.namespace, definition.name), problem);
   }
   return findings;
-}
-
-/** Rejects when the signal aborts first. */
-async function untilAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  signal.throwIfAborted();
-  let stop = (): void => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(new Error(messageOf(signal.reason)));
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

@@ -7,6 +7,7 @@ import { ConstantBackoff, noop } from 'cockatiel';
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
+import { untilAborted } from '../runtime/until-aborted.js';
 import { faultOf, isUnanswered, shortReason } from './fault.js';
 
 export interface TlsOptions {
@@ -87,7 +88,9 @@ export function connect(options: ConnectionOptions): Connection {
       const { address } = current();
       const leftMs = untilMs - clock.monotonic();
       try {
-        return await unlessAborted(once(Math.min(attemptMs, leftMs), send), signal);
+        const answer = once(Math.min(attemptMs, leftMs), send);
+        // The request itself runs on until its deadline; nobody waits for it any more.
+        return await (signal ? untilAborted(answer, signal) : answer);
       } catch (error) {
         signal?.throwIfAborted();
         const fault = faultOf(error);
@@ -134,16 +137,6 @@ function clientOf(address: string, tls: TlsOptions | boolean): Etcd3 {
     ...(tls.cert ? { certChain: tls.cert } : {}),
   };
   return new Etcd3({ ...options, credentials });
-}
-
-/** The call itself runs on until its deadline; nobody waits for it any more. */
-function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return answer;
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }
 
 function unreachable(what: string, tried: ReadonlyMap<string, string>, cause: unknown): MeshError {
