@@ -7,8 +7,8 @@ import type { GrayResponse, GrayStatus, List, ProxyItem } from '../../src/model/
 import type { PlannedInstance } from '../../src/model/node-plan.js';
 import { bootstrap, PILOTS_FILE, proxyMetadata } from '../../src/planner/bootstrap.js';
 import { pilotsFile } from '../../src/planner/pilots-file.js';
-import { type Envoy, freePort, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
-import { temporaryFolder } from '../support/mesh-process.js';
+import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
+import { freePort, temporaryFolder } from '../support/mesh-process.js';
 import { nodePlan, plannedInstance } from '../support/node-plans.js';
 import { openPilotHouse, type PilotHouse, setInstance } from '../support/pilot-house.js';
 import { until } from '../support/until.js';

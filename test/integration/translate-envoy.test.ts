@@ -13,7 +13,8 @@ import { type ProxyScope, readProxy, translate } from '../../src/pilot/translate
 import { MeshError } from '../../src/runtime/mesh-error.js';
 import type { View } from '../../src/xds/resource-cache.js';
 import { say } from '../support/echo-client.js';
-import { type Envoy, freePort, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
+import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
+import { freePort } from '../support/mesh-process.js';
 import { endpoint, proxy, release, serviceYaml, world, yamls } from '../support/mesh-world.js';
 import { until } from '../support/until.js';
 import { startXds, type TestXds } from '../support/xds-test-host.js';

@@ -1,9 +1,9 @@
 /** A real Envoy for tests, with its admin on a free loopback port and its log in a temporary file. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { freePort } from './mesh-process.js';
 import { until } from './until.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -103,16 +103,4 @@ function envoyOf(child: ChildProcess, adminPort: number, logFile: string): Envoy
       rmSync(path.dirname(logFile), { recursive: true, force: true });
     },
   };
-}
-
-/** A port that was free a moment ago: for what cannot be asked to choose its own, like a listener in a bootstrap. */
-export function freePort(host = '127.0.0.1'): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, host, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -82,7 +82,7 @@ export function startDaemon(args: readonly string[], options: RunOptions = {}): 
   };
 }
 
-/** A port of 127.0.0.1 that nobody listens on at this moment. */
+/** A port of 127.0.0.1 that was free a moment ago: for what cannot be asked to choose its own. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
