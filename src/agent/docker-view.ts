@@ -2,13 +2,13 @@
  * The node's containers as Docker tells them: listed after every event, and a death believed at once, since callers must
  * hear of it before a list has come back. The events stream is opened again by us, from where it broke off.
  */
+import { LABELS } from '../model/container-labels.js';
 import { type Backoff, backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { Latest } from '../runtime/latest.js';
 import type { Logger } from '../runtime/logger.js';
 import { messageOf } from '../runtime/mesh-error.js';
 import type { Container, ContainerEvent, Docker } from './docker.js';
-import { LABELS } from './labels.js';
 
 export interface SeenContainer extends Container {
   /** Milliseconds since the epoch; 0 when it has never run. */
@@ -47,21 +47,23 @@ export async function openDockerView(options: DockerViewOptions): Promise<Docker
   let seen = new Map<string, SeenContainer>();
   let problem: string | undefined;
   let since: string | undefined;
-  /** Deaths while a list is on its way: the list may have been made before them. */
-  let died = new Set<string>();
+  /**
+   * When a container died, until a list has shown it: Docker tells of a death before it cleans up, and lists the container
+   * as running until it has, without another event after that.
+   */
+  const diedAt = new Map<string, number>();
 
   const list = async (): Promise<void> => {
-    died = new Set();
     const found = await docker.list(labels);
     const startedAts = await Promise.all(found.map((container) => startedAt(container)));
-    const isFresh = (id: string): boolean => !died.has(id);
-    const next = found.map((container, i): SeenContainer => {
-      const state = isFresh(container.id) ? container.state : 'stopped';
-      return { ...container, state, startedAt: startedAts[i] ?? 0 };
-    });
-    seen = new Map(next.map((container) => [container.id, container]));
+    seen = new Map(found.map((container, i) => [container.id, believed(container, startedAts[i] ?? 0)]));
+    for (const id of diedAt.keys()) if (seen.get(id)?.state !== 'stopped') diedAt.delete(id);
     problem = undefined;
     onChange();
+  };
+  const believed = (container: Container, started: number): SeenContainer => {
+    const isDead = container.state === 'running' && started <= (diedAt.get(container.id) ?? Number.NEGATIVE_INFINITY);
+    return { ...container, state: isDead ? 'stopped' : container.state, startedAt: started };
   };
   /** Asked once per life of a container: `start` forgets it. */
   const startedAt = async (container: Container): Promise<number> => {
@@ -82,7 +84,7 @@ export async function openDockerView(options: DockerViewOptions): Promise<Docker
     since = event.at;
     const container = seen.get(event.id);
     if (event.action === 'die') {
-      died.add(event.id);
+      diedAt.set(event.id, Number(event.at) * 1000);
       if (container !== undefined) seen.set(event.id, { ...container, state: 'stopped' });
       onDeath({ instance: event.labels[LABELS.instance] ?? '', role: event.labels[LABELS.role] ?? '' });
     }

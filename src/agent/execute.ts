@@ -1,5 +1,6 @@
 /** Does what next-steps.ts has decided: one entry per action, so that a new action does not compile without its effect. */
 
+import { LABELS, type Role } from '../model/container-labels.js';
 import { composeProject, sidecarName } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import type { Clock } from '../runtime/clock.js';
@@ -8,7 +9,6 @@ import type { Store } from '../store/store.js';
 import type { Compose } from './compose.js';
 import type { Docker } from './docker.js';
 import { untilAcknowledged, untilIdle } from './drain.js';
-import { LABELS, type Role } from './labels.js';
 import type { NodeFiles } from './node-files.js';
 import type { Registration } from './registration.js';
 import type { Rests } from './rests.js';
@@ -86,7 +86,8 @@ const executors: Executors = {
     const containers = await docker.list({ [LABELS.node]: node, [LABELS.instance]: instance });
     const start = async (role: Role): Promise<void> => {
       const container = containers.find((one) => one.labels[LABELS.role] === role);
-      if (container?.state === 'stopped') await docker.start(container.id);
+      // Whatever the list says: it may still show a dead one as running, and to one that runs a start does nothing.
+      if (container !== undefined) await docker.start(container.id);
     };
     await start('sidecar');
     // Docker does not know that the app depends on its sidecar: only compose does.

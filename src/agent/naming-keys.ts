@@ -5,15 +5,13 @@
  * A naming name stands for one address per instance, so a service with several ports is found under the lowest of them;
  * `Mesh.port` says which one that is. The other ports are reached through the proxy, which knows them all.
  */
+import { hostPort } from '../model/host-port.js';
 import type { NamingMeshData } from '../model/instance.js';
 import { fullName, namingTarget, versionNamingTarget } from '../model/names.js';
-import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import type { NodePlace, PlannedInstance } from '../model/node-plan.js';
+import type { ServicePort } from '../model/service.js';
 import { encodeNamingValue } from '../store/naming.js';
 import type { NamingPut } from './steps.js';
-
-export type NodePlace = Pick<NodePlan, 'node' | 'address' | 'cluster' | 'region' | 'zone'>;
-
-export type ServicePort = PlannedInstance['servicePorts'][number];
 
 /** Which of its ports an instance is registered with and probed at: the one with the lowest number. */
 export function mainPort(instance: PlannedInstance): ServicePort {
@@ -36,10 +34,6 @@ export function portNumber(ports: Readonly<Record<string, number>>, name: string
   const port = ports[name];
   if (port === undefined) throw new Error(`the plan gives no number for port "${name}"`);
   return port;
-}
-
-export function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 export function isPlainTraffic(

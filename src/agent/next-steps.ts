@@ -8,10 +8,10 @@
  */
 import type { InstanceRecord, InstanceState } from '../model/instance.js';
 import { fullName } from '../model/names.js';
-import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import type { NodePlace, NodePlan, PlannedInstance } from '../model/node-plan.js';
 import { byText } from '../model/order.js';
 import { type ActualInstance, type ActualNode, hasContainers, isUp, isWhole, superfluous } from './actual.js';
-import { type NodePlace, namingPuts } from './naming-keys.js';
+import { namingPuts } from './naming-keys.js';
 import { isSameRecord, observedState, recordOf } from './record.js';
 import type { Step } from './steps.js';
 import { mayGo, mayStart } from './successors.js';

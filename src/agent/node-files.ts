@@ -7,6 +7,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { canonicalJson } from '../model/canonical-json.js';
+import { hostPort } from '../model/host-port.js';
 import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
 import { ADMIN_SOCKET, PILOTS_FILE } from '../planner/bootstrap.js';
 import { pilotsFile } from '../planner/pilots-file.js';
@@ -14,7 +15,6 @@ import { type RenderedFile, renderNode } from '../planner/render.js';
 import type { Templates } from '../planner/templates.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { readText, removeFolder, writeIfDifferent } from './files.js';
-import { hostPort } from './naming-keys.js';
 
 const PLANNED_FILE = 'instance.json';
 /** As the compose file mounts them. */

@@ -1,11 +1,10 @@
 /** Puts together what Docker, the store and the probes know of each instance. Pure. */
+import { LABELS, type Role } from '../model/container-labels.js';
 import type { InstanceRecord } from '../model/instance.js';
-import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import type { NodePlace, NodePlan, PlannedInstance } from '../model/node-plan.js';
 import { type ActualContainer, type ActualInstance, absentContainer, type HealthVerdict, isUp } from './actual.js';
 import type { SeenContainer } from './docker-view.js';
 import type { ProbeTarget } from './health.js';
-import { LABELS, type Role } from './labels.js';
-import type { NodePlace } from './naming-keys.js';
 import type { OwnRecord } from './registration.js';
 
 export interface Observations {

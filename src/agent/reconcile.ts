@@ -1,5 +1,5 @@
 /** The loop: look, decide, begin what is to be done; again whenever anything has changed. It keeps nothing that it could read. */
-import type { NodePlan } from '../model/node-plan.js';
+import type { NodePlace, NodePlan } from '../model/node-plan.js';
 import { Latest } from '../runtime/latest.js';
 import { messageOf } from '../runtime/mesh-error.js';
 import type { ActualNode } from './actual.js';
@@ -7,7 +7,6 @@ import type { DockerView } from './docker-view.js';
 import { execute, type Hands } from './execute.js';
 import type { HealthWatch } from './health.js';
 import { type Lanes, openLanes } from './lanes.js';
-import type { NodePlace } from './naming-keys.js';
 import { nextSteps } from './next-steps.js';
 import { actualInstances, probeTargets } from './observe.js';
 import { hasReached, obstacles } from './progress.js';

@@ -1,9 +1,8 @@
 /** The durable record of an instance, made from what was planned and what is. Pure. */
 import { canonicalJson } from '../model/canonical-json.js';
 import type { InstanceRecord, InstanceState } from '../model/instance.js';
-import type { PlannedInstance } from '../model/node-plan.js';
+import type { NodePlace, PlannedInstance } from '../model/node-plan.js';
 import { type ActualInstance, isUp } from './actual.js';
-import type { NodePlace } from './naming-keys.js';
 
 export function recordOf(
   place: NodePlace,

@@ -2,12 +2,12 @@
  * The node's own keys: durable records of its instances, and the naming keys under its one lease. Nobody else writes them,
  * so what is remembered here is what the store has.
  */
+import { hostPort } from '../model/host-port.js';
 import type { InstanceRecord } from '../model/instance.js';
 import { namingTarget, versionNamingTarget } from '../model/names.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import { decodeNamingValue } from '../store/naming.js';
 import type { Registrar, Store } from '../store/store.js';
-import { hostPort } from './naming-keys.js';
 import type { NamingPut } from './steps.js';
 
 export interface OwnRecord {

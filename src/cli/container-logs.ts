@@ -1,8 +1,8 @@
 /** Output of the containers of a service on this machine, each line with its instance where there are several. */
 import { Writable } from 'node:stream';
 import { type Container, type Docker, openDocker } from '../agent/docker.js';
-import { LABELS } from '../agent/labels.js';
 import type { InstanceItem } from '../model/api.js';
+import { LABELS } from '../model/container-labels.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { LogsOptions } from './commands/logs.js';
 import type { Session } from './session.js';

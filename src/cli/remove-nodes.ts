@@ -1,5 +1,5 @@
 import { type Container, type Docker, openDocker } from '../agent/docker.js';
-import { LABELS } from '../agent/labels.js';
+import { LABELS } from '../model/container-labels.js';
 import type { Io } from './io.js';
 
 const MAX_PARALLEL = 8;

@@ -1,7 +1,7 @@
 /** DestinationRule: what may stand in it (reference: 1.2). */
 import { z } from 'zod';
-import { durationField, nameField } from '../model/fields.js';
-import { labelsField, positiveDurationField, wildcardHostField } from './fields.js';
+import { durationField, labelsField, nameField } from '../model/fields.js';
+import { positiveDurationField, wildcardHostField } from './fields.js';
 import { notYet, refusedValue } from './not-yet.js';
 
 const limitField = z

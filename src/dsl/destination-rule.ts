@@ -1,11 +1,11 @@
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { defineKind, type Report } from '../model/kind.js';
+import { labelsOfVersion, selects } from '../model/labels.js';
 import { suggestion } from '../model/suggestion.js';
 import { versionKind } from '../model/version.js';
 import { type DestinationRuleSpec, destinationRuleSchema } from './destination-rule-shape.js';
 import { networkingVersions } from './fields.js';
 import { findService, isWildcard } from './host.js';
-import { labelsOfVersion, selects } from './labels.js';
 
 export const destinationRuleKind = defineKind<DestinationRuleSpec>({
   kind: 'DestinationRule',

@@ -1,6 +1,6 @@
 /** Schemas that several of Istio's kinds share, with Istio's own rules (reference: 1.0 "Rules shared by many fields"). */
 import { z } from 'zod';
-import { durationField, durationMs, labelsField, portField } from '../model/fields.js';
+import { durationField, durationMs, portField } from '../model/fields.js';
 import { regexProblem } from './regex.js';
 
 export const networkingVersions = [
@@ -133,5 +133,3 @@ export const headersField = z.strictObject({
     .describe('Before it goes to the caller'),
 });
 export type IstioHeaders = z.output<typeof headersField>;
-
-export { labelsField };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { labelsField, nameField, versionField } from './fields.js';
 import { defineKind } from './kind.js';
+import { selects } from './labels.js';
 import { DEFAULT_NAMESPACE } from './names.js';
 import { nodeKind } from './node.js';
 import { serviceKind } from './service.js';
@@ -82,7 +83,7 @@ export const clusterKind = defineKind<ClusterSpec>({
         });
       }
       seen.add(key);
-      const matches = labels.some((have) => Object.entries(deploy.nodeSelector).every(([k, v]) => have[k] === v));
+      const matches = labels.some((have) => selects(deploy.nodeSelector, have));
       if (!matches && deploy.instances !== 0) {
         report({
           code: 'MESH1018',

@@ -1,7 +1,7 @@
 import type { Protocol } from './fields.js';
 import type { InstancePorts } from './instance.js';
 import type { MeshSpec } from './mesh.js';
-import type { Health } from './service.js';
+import type { Health, ServicePort } from './service.js';
 import type { ContainerSpec } from './version.js';
 
 /** An upstream with its address mode decided. */
@@ -37,7 +37,7 @@ export interface PlannedInstance {
   /** Content hash of all that cannot be changed in place; another digest is another instance. */
   readonly digest: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly servicePorts: readonly { readonly name: string; readonly port: number; readonly protocol: Protocol }[];
+  readonly servicePorts: readonly ServicePort[];
   readonly ports: InstancePorts;
   readonly container: ContainerSpec;
   readonly health: Health;
@@ -60,3 +60,6 @@ export interface NodePlan {
   /** Sorted by id. */
   readonly instances: readonly PlannedInstance[];
 }
+
+/** Where a node stands. */
+export type NodePlace = Pick<NodePlan, 'node' | 'address' | 'cluster' | 'region' | 'zone'>;

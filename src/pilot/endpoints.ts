@@ -1,4 +1,5 @@
 /** Which addresses of a service Envoy may use, from what its instances and their registrations say. */
+import { hostPort } from '../model/host-port.js';
 import type { Endpoint, EndpointHealth, InstanceRecord } from '../model/instance.js';
 
 /** One naming key, read. */
@@ -33,7 +34,7 @@ export function endpointsOf(namespace: string, service: string, sources: Service
   for (const record of sources.records.values()) {
     if (record.state === 'stopped') continue;
     const ports = Object.entries(record.ports.inbound);
-    const own = ports.map(([, port]) => joinAddress(record.address, port));
+    const own = ports.map(([, port]) => hostPort(record.address, port));
     for (const address of own) managed.add(address);
     // An instance with several ports is registered under one of them, and lives with all.
     const isRegistered = instances.has(record.instance) || own.some((address) => addresses.has(address));
@@ -100,10 +101,6 @@ function selfRegistered(namespace: string, service: string, { address, version, 
     region: text(mesh['region']),
     zone: text(mesh['zone']),
   };
-}
-
-function joinAddress(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function splitAddress(address: string): { host: string; port: number } {

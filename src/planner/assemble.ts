@@ -1,8 +1,8 @@
 import type { InstancePorts } from '../model/instance.js';
-import type { NodePlan, PlannedInstance, PlannedUpstream } from '../model/node-plan.js';
+import type { NodePlace, NodePlan, PlannedInstance, PlannedUpstream } from '../model/node-plan.js';
 import { byText } from '../model/order.js';
 import type { Decision, Situation } from './decide.js';
-import type { Desired, NodePlace } from './desired.js';
+import type { Desired } from './desired.js';
 import type { Named } from './instance-names.js';
 
 /** The plan of each node, from what was decided for its instances. */

@@ -1,4 +1,5 @@
 /** The compose project of a node as data: for each instance the app and its Envoy, both on the host's network. */
+import { LABELS, type Role } from '../model/container-labels.js';
 import { durationMs } from '../model/fields.js';
 import { sidecarName } from '../model/names.js';
 import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
@@ -110,15 +111,15 @@ function healthcheck(command: readonly string[], address: string, port: number):
 }
 
 /** Constant for an instance's life, so that compose has nothing to recreate. */
-function meshLabels(plan: NodePlan, instance: PlannedInstance, role: 'app' | 'sidecar'): Record<string, string> {
+function meshLabels(plan: NodePlan, instance: PlannedInstance, role: Role): Record<string, string> {
   return {
-    'io.lightmesh.node': plan.node,
-    'io.lightmesh.namespace': instance.namespace,
-    'io.lightmesh.service': instance.service,
-    'io.lightmesh.version': instance.version,
-    'io.lightmesh.instance': instance.instance,
-    'io.lightmesh.role': role,
-    'io.lightmesh.revision': String(instance.revision),
+    [LABELS.node]: plan.node,
+    [LABELS.namespace]: instance.namespace,
+    [LABELS.service]: instance.service,
+    [LABELS.version]: instance.version,
+    [LABELS.instance]: instance.instance,
+    [LABELS.role]: role,
+    [LABELS.revision]: String(instance.revision),
   };
 }
 

@@ -1,8 +1,9 @@
 /** What an instance of a version must be on a node, before it has a name and ports of its own. */
 import type { Definition, DefinitionView } from '../model/definition.js';
+import { labelsOfVersion } from '../model/labels.js';
 import type { MeshSpec } from '../model/mesh.js';
 import { namingTarget } from '../model/names.js';
-import type { NodePlan, PlannedInstance, PlannedUpstream } from '../model/node-plan.js';
+import type { NodePlace, PlannedInstance, PlannedUpstream } from '../model/node-plan.js';
 import {
   healthSchema,
   type ServicePort,
@@ -21,8 +22,6 @@ import { digestOf } from './digest.js';
  * follow: all instances are then replaced by new ones, one deploy later.
  */
 const RENDER_FORMAT = 1;
-
-export type NodePlace = Pick<NodePlan, 'node' | 'address' | 'cluster' | 'region' | 'zone'>;
 
 type ProxyUpstream = Extract<PlannedUpstream, { mode: 'proxy' }>;
 /** A listener of its own: with a port from the range, with that port, or none. */
@@ -47,7 +46,7 @@ export function desiredInstance(
     namespace,
     service: service.name,
     version: version.spec.version,
-    labels: { ...version.spec.labels, app: service.name, version: version.spec.version },
+    labels: labelsOfVersion(version),
     servicePorts: servicePorts(service.spec),
     container: version.spec.container,
     health: service.spec.health ?? healthSchema.parse({ tcp: true }),

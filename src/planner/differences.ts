@@ -1,6 +1,6 @@
 /** Why an instance must be replaced, for people: `image a:1 -> a:2`, `environment LOG_LEVEL info -> debug`. */
-import type { PlannedUpstream } from '../model/node-plan.js';
-import type { Desired, DesiredUpstream, NodePlace } from './desired.js';
+import type { NodePlace, PlannedUpstream } from '../model/node-plan.js';
+import type { Desired, DesiredUpstream } from './desired.js';
 
 type Content = Omit<Desired, 'digest' | 'replace' | 'upstreams'> & {
   readonly upstreams: readonly (DesiredUpstream | PlannedUpstream)[];

@@ -1,7 +1,6 @@
 import type { PlanStep } from '../model/api.js';
-import type { NodePlan } from '../model/node-plan.js';
+import type { NodePlace, NodePlan } from '../model/node-plan.js';
 import { byText } from '../model/order.js';
-import type { NodePlace } from './desired.js';
 import { differences } from './differences.js';
 import type { Named } from './instance-names.js';
 

@@ -1,9 +1,8 @@
 /** A node without Docker and store: applies the agent's steps to an ActualNode, one at a time, and lets time bring the rest. */
 import { type ActualContainer, type ActualInstance, type ActualNode, absentContainer } from '../../src/agent/actual.js';
-import type { NodePlace } from '../../src/agent/naming-keys.js';
 import { nextSteps } from '../../src/agent/next-steps.js';
 import type { Step } from '../../src/agent/steps.js';
-import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
+import type { NodePlace, NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
 
 export const place: NodePlace = { node: 'n1', address: '127.0.0.1', cluster: 'room', region: 'r', zone: 'z' };
 

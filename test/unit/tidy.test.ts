@@ -107,7 +107,7 @@ describe('directions', () => {
   });
 
   it('the command line sees of pilot and agent only what an assembly offers', () => {
-    const allowed = /^src\/(pilot\/(pilot|api\/api)|agent\/(agent|docker|labels))\.js$/;
+    const allowed = /^src\/(pilot\/(pilot|api\/api)|agent\/(agent|docker))\.js$/;
     const wrong = imports
       .filter(({ file, target }) => file.startsWith('src/cli/') && target.startsWith('.'))
       .map(({ file, target }) => ({ file, to: path.join(path.dirname(file), target) }))

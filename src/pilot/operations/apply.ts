@@ -1,5 +1,6 @@
 import type { ApplyRequest, ApplyResponse } from '../../model/api.js';
 import type { Definition } from '../../model/definition.js';
+import { selects } from '../../model/labels.js';
 import { sortProblems } from '../../model/problem.js';
 import { validateFiles } from '../../model/validate.js';
 import type { MeshState } from '../mesh-state.js';
@@ -55,5 +56,5 @@ export function decideApply(state: MeshState, request: ApplyRequest, options: Sn
 
 function definitionsWith(state: MeshState, labels: Readonly<Record<string, string>>): readonly Definition[] {
   const all = [...state.index.values()].flatMap((ofKind) => [...ofKind.values()]);
-  return all.filter((d) => Object.entries(labels).every(([key, value]) => d.labels[key] === value));
+  return all.filter((d) => selects(labels, d.labels));
 }

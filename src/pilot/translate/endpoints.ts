@@ -1,6 +1,6 @@
 /** ClusterLoadAssignments: which addresses an Envoy cluster has, and how they are. */
-import { labelsOf, selects } from '../../dsl/labels.js';
 import type { Endpoint } from '../../model/instance.js';
+import { labelsOf, selects } from '../../model/labels.js';
 import { byKey } from '../../model/order.js';
 import type { ServicePort } from '../../model/service.js';
 import type { ClusterLoadAssignmentJson, LbEndpointJson, LocalityLbEndpointsJson } from '../../xds/envoy-json.js';

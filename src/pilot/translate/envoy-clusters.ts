@@ -1,6 +1,6 @@
 /** Which Envoy clusters a service has for the callers of one namespace: plain, one per version, one per subset. */
 import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
-import { type Labels, selects } from '../../dsl/labels.js';
+import { type Labels, selects } from '../../model/labels.js';
 import { outboundClusterName } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import type { ServicePort } from '../../model/service.js';

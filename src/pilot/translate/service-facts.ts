@@ -1,7 +1,7 @@
 /** What is known of a service at one moment: its stable version and all its versions. */
-import { type Labels, labelsOf, labelsOfVersion } from '../../dsl/labels.js';
 import type { Definition } from '../../model/definition.js';
 import type { Endpoint } from '../../model/instance.js';
+import { type Labels, labelsOf, labelsOfVersion } from '../../model/labels.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { byText } from '../../model/order.js';
 import { effectiveStable, isActive, type Release } from '../../model/release.js';

@@ -1,5 +1,6 @@
 /** MeshSnapshot and proxy to Envoy resources. The scope of a proxy: its upstreams, what their rules send to, and its own app. */
 import type { Endpoint } from '../../model/instance.js';
+import { labelsOf } from '../../model/labels.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import { byKey } from '../../model/order.js';
@@ -79,7 +80,7 @@ const callerOf = remember(
     namespace,
     service,
     cluster,
-    labels: { ...labels, app: service, version },
+    labels: labelsOf(service, version, labels),
   }),
 );
 

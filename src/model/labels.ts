@@ -1,6 +1,6 @@
 /** Labels, and what a selector of them takes. */
-import type { Definition } from '../model/definition.js';
-import type { VersionSpec } from '../model/version.js';
+import type { Definition } from './definition.js';
+import type { VersionSpec } from './version.js';
 
 export type Labels = Readonly<Record<string, string>>;
 

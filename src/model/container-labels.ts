@@ -6,6 +6,8 @@ export const LABELS = {
   version: 'io.lightmesh.version',
   instance: 'io.lightmesh.instance',
   role: 'io.lightmesh.role',
+  /** The mesh revision that created the instance. */
+  revision: 'io.lightmesh.revision',
 } as const;
 
 export type Role = 'app' | 'sidecar';
