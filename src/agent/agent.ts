@@ -1,7 +1,7 @@
 /** The agent of one node: makes its compose project be what `plan/<node>` says, registers what serves, reports. */
 
-import type { NodeStatus } from '../model/api.js';
 import { durationMs } from '../model/fields.js';
+import type { NodeStatus } from '../model/leased-values.js';
 import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../model/mesh.js';
 import { parseStored } from '../model/parse.js';
 import type { StoredDefinition } from '../model/revision.js';

@@ -1,5 +1,5 @@
 /** The two waits of a drain: until no proxy sends new requests, and until the last one in flight is answered. */
-import type { AckStatus } from '../model/api.js';
+import type { AckStatus } from '../model/leased-values.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Store } from '../store/store.js';
 

@@ -9,7 +9,7 @@ import { hostPort } from '../model/host-port.js';
 import type { NamingMeshData } from '../model/instance.js';
 import { fullName, namingTarget, versionNamingTarget } from '../model/names.js';
 import type { NodePlace, PlannedInstance } from '../model/node-plan.js';
-import type { ServicePort } from '../model/service.js';
+import type { ServicePort } from '../model/service-shape.js';
 import { encodeNamingValue } from '../store/naming.js';
 import type { NamingPut } from './steps.js';
 

@@ -1,11 +1,12 @@
 /** What the agent reads of the store: its plan, which version plain traffic gets, and the pilots. It always answers with the last good. */
-import type { PilotStatus } from '../model/api.js';
+import type { PilotStatus } from '../model/leased-values.js';
 import { fullName } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import { parseStored } from '../model/parse.js';
 import { effectiveStable, type Release } from '../model/release.js';
 import type { StoredDefinition } from '../model/revision.js';
-import { type ServiceSpec, serviceKind } from '../model/service.js';
+import { serviceKind } from '../model/service.js';
+import type { ServiceSpec } from '../model/service-shape.js';
 import type { Logger } from '../runtime/logger.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import type { Entry, Mirror, Range, Store } from '../store/store.js';

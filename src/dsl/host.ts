@@ -2,7 +2,8 @@
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { defaultMesh, MESH_NAME, meshKind } from '../model/mesh.js';
 import { serviceHost } from '../model/names.js';
-import { type ServiceSpec, serviceKind } from '../model/service.js';
+import { serviceKind } from '../model/service.js';
+import type { ServiceSpec } from '../model/service-shape.js';
 
 export interface ServiceName {
   readonly namespace: string;

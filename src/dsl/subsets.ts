@@ -1,6 +1,6 @@
 /** The subsets that a route may name. */
 import type { Definition, DefinitionView } from '../model/definition.js';
-import type { ServiceSpec } from '../model/service.js';
+import type { ServiceSpec } from '../model/service-shape.js';
 import { versionKind } from '../model/version.js';
 import { destinationRuleKind } from './destination-rule.js';
 import type { DestinationRuleSpec } from './destination-rule-shape.js';

@@ -1,7 +1,7 @@
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { defineKind, type Report } from '../model/kind.js';
 import { routeKind } from '../model/route.js';
-import { servicePorts } from '../model/service.js';
+import { servicePorts } from '../model/service-shape.js';
 import { suggestion } from '../model/suggestion.js';
 import { type IstioDestination, networkingVersions } from './fields.js';
 import { findService, isWildcard } from './host.js';

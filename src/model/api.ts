@@ -1,6 +1,7 @@
 /** Shapes of the pilot's HTTP API, shared by the server (pilot/api) and the client (cli). JSON, additive only. */
 import type { Document } from './definition.js';
 import type { InstanceState } from './instance.js';
+import type { PilotStatus } from './leased-values.js';
 import type { NodePlan } from './node-plan.js';
 import type { Problem } from './problem.js';
 import type { ReleaseMatch, ReleasePhase, ReleaseTransition } from './release.js';
@@ -174,51 +175,6 @@ export interface NodeItem {
   readonly healthy: number;
   /** What stands in the way of the plan. */
   readonly problems: readonly string[];
-}
-
-/** Value of `node/<node>`, leased by its agent. */
-export interface NodeStatus {
-  readonly node: string;
-  readonly agentVersion: string;
-  readonly docker: string;
-  readonly compose: string;
-  readonly startedAt: number;
-  /** The revision of the plan that the node has fully reached. */
-  readonly reachedRevision: number;
-  /** What stands in the way of the plan, newest last; empty when nothing does. */
-  readonly problems: readonly string[];
-}
-
-/** Value of `pilot/<id>`, leased by that pilot. */
-export interface PilotStatus {
-  readonly id: string;
-  readonly http: string;
-  readonly xds: string;
-  readonly version: string;
-  readonly startedAt: number;
-}
-
-/** Value of `ack/<pilot>`, leased by that pilot. */
-export interface AckStatus {
-  /** Decimal text of the highest store revision whose effects all its proxies have acknowledged. */
-  readonly storeRevision: string;
-  /** Proxies that hold it back, at most MAX_LAGGARDS of them. */
-  readonly laggards: readonly string[];
-  /** How many hold it back. */
-  readonly behind: number;
-  /** Connected to this pilot. */
-  readonly proxies: number;
-}
-
-export const MAX_LAGGARDS = 20;
-
-/** Value of `fact/<ns>/<service>/<pilot>`, leased: sums of Envoy's load reports since the release's last transition. */
-export interface LoadFact {
-  /** The release revision to which the sums belong. */
-  readonly revision: number;
-  readonly versions: Readonly<Record<string, { readonly requests: number; readonly errors: number }>>;
-  /** Milliseconds since the epoch when the last request to the gray version was reported. */
-  readonly lastGrayAt?: number;
 }
 
 /** GET /v1/status: one screen. */

@@ -1,7 +1,7 @@
 import type { Protocol } from './fields.js';
 import type { InstancePorts } from './instance.js';
 import type { MeshSpec } from './mesh.js';
-import type { Health, ServicePort } from './service.js';
+import type { Health, ServicePort } from './service-shape.js';
 import type { ContainerSpec } from './version.js';
 
 /** An upstream with its address mode decided. */

@@ -1,4 +1,4 @@
-import type { ServiceSpec } from './service.js';
+import type { ServiceSpec } from './service-shape.js';
 
 /** A condition under which a request goes to the gray version whatever the weight. All that is given must hold. */
 export interface ReleaseMatch {

@@ -1,5 +1,5 @@
 /** What all proxies of this pilot have acknowledged, as `ack/<pilot>` under its lease. */
-import { type AckStatus, MAX_LAGGARDS } from '../model/api.js';
+import { type AckStatus, MAX_LAGGARDS } from '../model/leased-values.js';
 import type { Clock } from '../runtime/clock.js';
 import { Latest } from '../runtime/latest.js';
 import type { Registrar } from '../store/store.js';

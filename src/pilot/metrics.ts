@@ -1,6 +1,6 @@
 /** What the pilot tells Prometheus. No label has unbounded values. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { AckStatus } from '../model/api.js';
+import type { AckStatus } from '../model/leased-values.js';
 import { isActive, type Release } from '../model/release.js';
 import type { Clock } from '../runtime/clock.js';
 import type { XdsMetrics } from '../xds/ads-host.js';

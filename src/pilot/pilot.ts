@@ -1,6 +1,6 @@
 /** The assembly of the pilot: what is wired to what, and in which order it begins and ends. */
 import { allKinds } from '../dsl/kinds.js';
-import type { PilotStatus } from '../model/api.js';
+import type { PilotStatus } from '../model/leased-values.js';
 import type { Problem } from '../model/problem.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';

@@ -3,7 +3,8 @@ import type { Definition, DefinitionView } from '../model/definition.js';
 import { describeDefinition } from '../model/definition.js';
 import type { NodePlan } from '../model/node-plan.js';
 import type { Problem } from '../model/problem.js';
-import { type ServiceSpec, serviceKind } from '../model/service.js';
+import { serviceKind } from '../model/service.js';
+import type { ServiceSpec } from '../model/service-shape.js';
 import { machineOf } from './ports.js';
 import { problemAt } from './problem-at.js';
 

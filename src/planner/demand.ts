@@ -3,7 +3,8 @@ import { type ClusterSpec, clusterKind, type Deploy } from '../model/cluster.js'
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { fullName } from '../model/names.js';
 import { effectiveVersion, type Release } from '../model/release.js';
-import { type ServiceSpec, serviceKind } from '../model/service.js';
+import { serviceKind } from '../model/service.js';
+import type { ServiceSpec } from '../model/service-shape.js';
 import { type VersionSpec, versionKind } from '../model/version.js';
 import { portNeed } from './desired.js';
 import { type Candidate, fits, standing, type Wish } from './filters.js';

@@ -4,16 +4,16 @@ import { labelsOfVersion } from '../model/labels.js';
 import type { MeshSpec } from '../model/mesh.js';
 import { namingTarget } from '../model/names.js';
 import type { NodePlace, PlannedInstance, PlannedUpstream } from '../model/node-plan.js';
+import { serviceKind } from '../model/service.js';
 import {
   healthSchema,
   type ServicePort,
   type ServiceSpec,
-  serviceKind,
   servicePorts,
   splitServiceName,
   type Upstream,
   upstreamName,
-} from '../model/service.js';
+} from '../model/service-shape.js';
 import type { VersionSpec } from '../model/version.js';
 import { digestOf } from './digest.js';
 

@@ -3,7 +3,7 @@
  * its inbound listener, and stands in the store as a pilot does.
  */
 
-import type { AckStatus, PilotStatus } from '../../src/model/api.js';
+import type { AckStatus, PilotStatus } from '../../src/model/leased-values.js';
 import type { ProxyMetadata } from '../../src/model/proxy-metadata.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';

@@ -1,12 +1,12 @@
 /** All that runs and all that is reported about it, at one revision of the store, for one request. */
-import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/api.js';
+import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/leased-values.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
 import { namingRanges } from '../../store/naming.js';
 import type { Entry, Range, Store } from '../../store/store.js';
 import { type MeshState, meshStateOf } from '../mesh-state.js';
 import { grayStatus } from '../release/gray-status.js';
-import { valueOf } from '../stored-values.js';
+import { valueOf } from '../../model/stored-value.js';
 import { ackStateOf } from '../wait-for-acks.js';
 import type { ApiContext } from './context.js';
 

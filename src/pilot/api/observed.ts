@@ -1,14 +1,16 @@
 /** What runs, read from the store's values. Pure. */
-import type { InstanceItem, NodeItem, NodeStatus, ServiceStatus } from '../../model/api.js';
+import type { InstanceItem, NodeItem, ServiceStatus } from '../../model/api.js';
 import type { Definition } from '../../model/definition.js';
 import type { InstanceRecord } from '../../model/instance.js';
+import type { NodeStatus } from '../../model/leased-values.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import { type NodeSpec, nodeKind } from '../../model/node.js';
 import type { NodePlan } from '../../model/node-plan.js';
 import { byText } from '../../model/order.js';
 import { effectiveStable } from '../../model/release.js';
-import { serviceKind, servicePorts } from '../../model/service.js';
+import { serviceKind } from '../../model/service.js';
+import { servicePorts } from '../../model/service-shape.js';
 import { versionKind } from '../../model/version.js';
 
 /**

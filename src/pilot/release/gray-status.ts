@@ -1,5 +1,6 @@
 /** What `gray status` shows: the release, and what all pilots have measured and acknowledged. Pure. */
-import type { AckStatus, GrayStatus, LoadFact, VersionCounts } from '../../model/api.js';
+import type { GrayStatus, VersionCounts } from '../../model/api.js';
+import type { AckStatus, LoadFact } from '../../model/leased-values.js';
 import type { Release } from '../../model/release.js';
 
 export interface GrayEvidence {

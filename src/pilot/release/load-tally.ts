@@ -8,7 +8,7 @@
  * longer, so that what its user sends then is counted.
  */
 
-import type { LoadFact } from '../../model/api.js';
+import type { LoadFact } from '../../model/leased-values.js';
 import { clusterStatName } from '../../model/names.js';
 import { isActive, type Release } from '../../model/release.js';
 

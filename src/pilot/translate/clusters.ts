@@ -2,7 +2,7 @@
 import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { durationMs } from '../../model/fields.js';
 import { clusterStatName, inboundClusterName } from '../../model/names.js';
-import type { ServicePort } from '../../model/service.js';
+import type { ServicePort } from '../../model/service-shape.js';
 import type { ClusterJson } from '../../xds/envoy-json.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
 import type { ServiceIdentity } from './mesh-index.js';

@@ -5,7 +5,7 @@ import { durationMs, type StringMatch } from '../../model/fields.js';
 import { fullName } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import type { RouteMatch, RouteRule, RouteSpec } from '../../model/route.js';
-import { splitServiceName } from '../../model/service.js';
+import { splitServiceName } from '../../model/service-shape.js';
 import {
   anyRequest,
   type CallerCondition,

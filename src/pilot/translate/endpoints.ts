@@ -2,7 +2,7 @@
 import type { Endpoint } from '../../model/instance.js';
 import { labelsOf, selects } from '../../model/labels.js';
 import { byKey } from '../../model/order.js';
-import type { ServicePort } from '../../model/service.js';
+import type { ServicePort } from '../../model/service-shape.js';
 import type { ClusterLoadAssignmentJson, LbEndpointJson, LocalityLbEndpointsJson } from '../../xds/envoy-json.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
 import type { ServiceIdentity } from './mesh-index.js';

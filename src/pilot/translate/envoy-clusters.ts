@@ -3,7 +3,7 @@ import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js'
 import { type Labels, selects } from '../../model/labels.js';
 import { outboundClusterName } from '../../model/names.js';
 import { byText } from '../../model/order.js';
-import type { ServicePort } from '../../model/service.js';
+import type { ServicePort } from '../../model/service-shape.js';
 import type { CallerPolicy } from './caller-policy.js';
 import type { ServiceEntry, ServiceIdentity } from './mesh-index.js';
 import type { Selection, Target } from './policy.js';

@@ -9,7 +9,8 @@ import type { Definition, DefinitionView } from '../../model/definition.js';
 import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
 import { fullName, serviceHost } from '../../model/names.js';
 import { type RouteSpec, routeKind } from '../../model/route.js';
-import { defaultPort, type ServicePort, type ServiceSpec, serviceKind, servicePorts } from '../../model/service.js';
+import { serviceKind } from '../../model/service.js';
+import { defaultPort, type ServicePort, type ServiceSpec, servicePorts } from '../../model/service-shape.js';
 import { type VersionSpec, versionKind } from '../../model/version.js';
 import { remember, sameList } from './remember.js';
 

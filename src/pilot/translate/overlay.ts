@@ -1,6 +1,6 @@
 /** A gray release laid over rules that stay as their owner wrote them (docs/architecture.md, "Gray release"). */
 import { isActive, type Release } from '../../model/release.js';
-import type { ServiceSpec } from '../../model/service.js';
+import type { ServiceSpec } from '../../model/service-shape.js';
 import {
   type Action,
   anyRequest,

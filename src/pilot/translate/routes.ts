@@ -1,7 +1,7 @@
 /** RouteConfigurations: `outbound` with a virtual host per service and port, `upstream|<name>`, `inbound|<port>`. */
 import type { Protocol } from '../../model/fields.js';
 import { inboundClusterName } from '../../model/names.js';
-import type { ServicePort } from '../../model/service.js';
+import type { ServicePort } from '../../model/service-shape.js';
 import type { RouteConfigurationJson, RouteJson, VirtualHostJson } from '../../xds/envoy-json.js';
 import { defaultRule } from './compile-route.js';
 import type { ServiceEntry } from './mesh-index.js';

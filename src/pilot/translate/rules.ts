@@ -2,7 +2,7 @@
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
-import type { ServiceSpec } from '../../model/service.js';
+import type { ServiceSpec } from '../../model/service-shape.js';
 import { type CallerPolicy, callerPolicy } from './caller-policy.js';
 import { type Compiled, compileRoute, defaultRule } from './compile-route.js';
 import { compileVirtualService } from './compile-virtual-service.js';

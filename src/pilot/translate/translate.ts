@@ -4,7 +4,7 @@ import { labelsOf } from '../../model/labels.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import { byKey } from '../../model/order.js';
-import type { ServicePort } from '../../model/service.js';
+import type { ServicePort } from '../../model/service-shape.js';
 import type {
   ClusterJson,
   ClusterLoadAssignmentJson,

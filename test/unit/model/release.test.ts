@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { effectiveStable, effectiveVersion, type Release } from '../../../src/model/release.js';
-import { serviceSchema } from '../../../src/model/service.js';
+import { serviceSchema } from '../../../src/model/service-shape.js';
 
 const service = serviceSchema.parse({ port: 9080, stable: 'v1' });
 const release = (phase: Release['phase']): Release => ({

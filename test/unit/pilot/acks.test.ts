@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type AckStatus, MAX_LAGGARDS } from '../../../src/model/api.js';
+import { type AckStatus, MAX_LAGGARDS } from '../../../src/model/leased-values.js';
 import { ackStatus } from '../../../src/pilot/acks.js';
 import { laggardsAt } from '../../../src/pilot/wait-for-acks.js';
 

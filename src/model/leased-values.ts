@@ -1,0 +1,46 @@
+/** What agents and pilots say of themselves in the store, under their leases: it vanishes with whoever said it. */
+
+/** Value of `node/<node>`, leased by its agent. */
+export interface NodeStatus {
+  readonly node: string;
+  readonly agentVersion: string;
+  readonly docker: string;
+  readonly compose: string;
+  readonly startedAt: number;
+  /** The revision of the plan that the node has fully reached. */
+  readonly reachedRevision: number;
+  /** What stands in the way of the plan, newest last; empty when nothing does. */
+  readonly problems: readonly string[];
+}
+
+/** Value of `pilot/<id>`, leased by that pilot. */
+export interface PilotStatus {
+  readonly id: string;
+  readonly http: string;
+  readonly xds: string;
+  readonly version: string;
+  readonly startedAt: number;
+}
+
+/** Value of `ack/<pilot>`, leased by that pilot. */
+export interface AckStatus {
+  /** Decimal text of the highest store revision whose effects all its proxies have acknowledged. */
+  readonly storeRevision: string;
+  /** Proxies that hold it back, at most MAX_LAGGARDS of them. */
+  readonly laggards: readonly string[];
+  /** How many hold it back. */
+  readonly behind: number;
+  /** Connected to this pilot. */
+  readonly proxies: number;
+}
+
+export const MAX_LAGGARDS = 20;
+
+/** Value of `fact/<ns>/<service>/<pilot>`, leased: sums of Envoy's load reports since the release's last transition. */
+export interface LoadFact {
+  /** The release revision to which the sums belong. */
+  readonly revision: number;
+  readonly versions: Readonly<Record<string, { readonly requests: number; readonly errors: number }>>;
+  /** Milliseconds since the epoch when the last request to the gray version was reported. */
+  readonly lastGrayAt?: number;
+}
