@@ -12,6 +12,7 @@ import { createApi } from './api/api.js';
 import type { LivePilot } from './api/context.js';
 import { listenHttp } from './api/listen.js';
 import { freshnessOf } from './freshness.js';
+import { followHistory, noHistory } from './history.js';
 import { createMetrics } from './metrics.js';
 import type { Pilot, PilotOptions } from './options.js';
 import { createProxies } from './proxies.js';
@@ -25,6 +26,9 @@ export type { Pilot, PilotOptions } from './options.js';
 
 const LEASE_TTL_S = 10;
 const HEAD_RETRY_MS = 200;
+const lostHistory =
+  'the store has lost what is served here (wiped, or restored from an older backup): the last good view is served on; ' +
+  'restore the store, or start the pilots again to accept it as it is';
 
 export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const { store, clock, log, id, version } = options;
@@ -36,6 +40,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const metrics = createMetrics(clock);
   const listeners = new Set<(changed: readonly string[]) => void>();
   let state: SnapshotState = emptySnapshot;
+  let history = noHistory;
   let isReady = false;
   const closing = new AbortController();
 
@@ -56,7 +61,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     read() {
       const proxies = server.proxies();
       metrics.proxies(proxies.length);
-      return ackStatus(publisher.published()?.storeRevision ?? 0n, proxies);
+      // Revisions of a history that is lost say nothing about those of another.
+      return ackStatus(history.isLost ? 0n : (publisher.published()?.storeRevision ?? 0n), proxies);
     },
     changed: (status) => metrics.acknowledged(status),
   });
@@ -74,7 +80,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     const before = state.snapshot;
     state = updateSnapshot(state, batch, { keys, kinds: allKinds });
     const { snapshot } = state;
-    if (snapshot !== before) {
+    watchHistory(batch);
+    if (snapshot !== before && !history.isLost) {
       metrics.changed(snapshot.storeRevision);
       if (snapshot.releases !== before.releases) metrics.releases(snapshot.releases);
       facts.releases(snapshot.releases);
@@ -83,6 +90,14 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     }
     const changed = [...batch.puts.map((entry) => entry.key), ...batch.deletes.map((gone) => gone.key)];
     for (const listener of listeners) listener(changed);
+  };
+  const watchHistory = (batch: MirrorBatch): void => {
+    const wasLost = history.isLost;
+    history = followHistory(history, batch, mirror.entries.get(keys.revHead));
+    if (history.isLost === wasLost) return;
+    if (history.isLost) log.error({ pilot: id, store: store.description }, lostHistory);
+    else log.warn({ pilot: id, store: store.description }, 'the store has the history again that is served');
+    acks.note();
   };
   const ranges = mirrored(options);
   const mirror = store.mirror({ list: ranges, watch: ranges, onChange });
@@ -121,7 +136,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     mirror,
     trustedNetworks: networks.cidrs,
     snapshot: () => (isReady ? state.snapshot : undefined),
-    notReady: () => (isReady ? undefined : 'there is no complete view of the store yet'),
+    notReady: () =>
+      isReady ? (history.isLost ? lostHistory : undefined) : 'there is no complete view of the store yet',
     findings: () => findingsOf(state, publisher.problems(), (kind, ns, name) => keys.def(kind, ns, name)),
     proxies: () => proxies.items(server.proxies()),
     proxyConfig: (proxy) => proxies.config(proxy),

@@ -132,7 +132,9 @@ export function createPublisher(options: PublishOptions): Publisher {
     published: () => published,
     publishNow: push,
     open(scope) {
-      const served = published === undefined ? 'there is no snapshot yet' : serve(scope, published, undefined);
+      // Of a mesh without any revision no proxy was ever rendered: the store has lost it, and the proxy keeps what it has.
+      const mesh = published?.revision === 0 ? undefined : published;
+      const served = mesh === undefined ? 'the store holds no mesh' : serve(scope, mesh, undefined);
       if (typeof served === 'string') {
         throw new MeshError('MESH2008', `nothing to serve to ${scope.id} yet: ${served}`, { retryable: true });
       }

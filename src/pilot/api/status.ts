@@ -14,7 +14,7 @@ export function statusRoutes(api: ApiContext): readonly Route[] {
       answer: 'StatusResponse',
       async handle({ signal }) {
         try {
-          return statusOf(api, await readMeshView(api, signal), undefined);
+          return statusOf(api, await readMeshView(api, signal), api.live?.notReady());
         } catch (error) {
           const mirror = api.live?.mirror;
           if (mirror === undefined || api.live?.snapshot() === undefined) throw error;
