@@ -5,6 +5,7 @@ import type { NodeStatus } from '../model/leased-values.js';
 import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../model/mesh.js';
 import { parseStored } from '../model/parse.js';
 import type { StoredDefinition } from '../model/revision.js';
+import { valueOf } from '../model/stored-value.js';
 import { readTemplates } from '../planner/templates.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
@@ -162,7 +163,7 @@ function whenReached(
 /** Read once: a lease keeps the time to live that it was granted with. Another value holds from the next start on. */
 async function leaseTtlSeconds(store: Store, signal: AbortSignal): Promise<number> {
   const entry = await store.get(store.keys.def('Mesh', undefined, MESH_NAME), signal);
-  const stored = entry && (JSON.parse(entry.value) as StoredDefinition);
+  const stored = entry && valueOf<StoredDefinition>(entry.value, ['document']);
   const definition = stored && parseStored(stored.document, [meshKind]);
   // parseStored has found the shape of the one kind it was given.
   const mesh = (definition?.spec as MeshSpec | undefined) ?? defaultMesh;

@@ -1,5 +1,6 @@
 /** The two waits of a drain: until no proxy sends new requests, and until the last one in flight is answered. */
 import type { AckStatus } from '../model/leased-values.js';
+import { valueOf } from '../model/stored-value.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Store } from '../store/store.js';
 
@@ -31,8 +32,8 @@ export async function untilAcknowledged(
 async function laggardsBehind(store: Store, storeRevision: bigint, signal: AbortSignal): Promise<readonly string[]> {
   const { entries } = await store.list(store.keys.below('ack'), {}, signal);
   return entries.flatMap((entry) => {
-    const ack = JSON.parse(entry.value) as AckStatus; // written by pilots only
-    if (BigInt(ack.storeRevision) >= storeRevision) return [];
+    const ack = valueOf<AckStatus>(entry.value, ['storeRevision', 'laggards']);
+    if (ack === undefined || BigInt(ack.storeRevision) >= storeRevision) return [];
     const key = store.keys.parse(entry.key);
     const pilot = key?.kind === 'ack' ? key.pilot : entry.key;
     return ack.laggards.length === 0 ? [`pilot ${pilot}`] : ack.laggards.map((proxy) => `${proxy} of pilot ${pilot}`);

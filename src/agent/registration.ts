@@ -5,6 +5,7 @@
 import { hostPort } from '../model/host-port.js';
 import type { InstanceRecord } from '../model/instance.js';
 import { namingTarget, versionNamingTarget } from '../model/names.js';
+import { valueOf } from '../model/stored-value.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import { decodeNamingValue } from '../store/naming.js';
 import type { Registrar, Store } from '../store/store.js';
@@ -42,8 +43,10 @@ export async function openRegistration(
   const records = new Map<string, OwnRecord>();
   const registered = new Map<string, Map<string, string>>();
   for (const entry of (await store.list(store.keys.below('instance', node), {}, signal)).entries) {
-    const record = JSON.parse(entry.value) as InstanceRecord; // the agents of this node are its one writer
-    if (record.planRevision > 0) records.set(record.instance, { record, storeRevision: entry.modRevision });
+    // A damaged one counts as absent, and is written again when its instance is seen.
+    const record = valueOf<InstanceRecord>(entry.value, ['instance', 'ports', 'planRevision']);
+    if (record !== undefined && record.planRevision > 0)
+      records.set(record.instance, { record, storeRevision: entry.modRevision });
   }
   const keysOf = (instance: string): Map<string, string> => {
     let keys = registered.get(instance);

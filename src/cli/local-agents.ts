@@ -4,6 +4,7 @@ import type { Agent } from '../agent/agent.js';
 import { isLoopback } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import type { StoredDefinition } from '../model/revision.js';
+import { valueOf } from '../model/stored-value.js';
 import type { Clock } from '../runtime/clock.js';
 import { Latest } from '../runtime/latest.js';
 import type { Logger } from '../runtime/logger.js';
@@ -96,16 +97,16 @@ function localNodes(mirror: Mirror, store: Store): Set<string> {
     const parsed = store.keys.parse(key);
     if (parsed?.kind === 'def' && own(nodeAddress(entry.value))) found.add(parsed.name);
     if (parsed?.kind === 'plan') {
-      const plan = JSON.parse(entry.value) as NodePlan; // written by the API only
-      if (plan.instances.length > 0 && own(plan.address)) found.add(parsed.node);
+      const plan = valueOf<NodePlan>(entry.value, ['address', 'instances']);
+      if (plan !== undefined && plan.instances.length > 0 && own(plan.address)) found.add(parsed.node);
     }
   }
   return found;
 }
 
 function nodeAddress(value: string): string {
-  const { document } = JSON.parse(value) as StoredDefinition; // written by the API only, after validation
-  return (document.spec as { address?: string } | undefined)?.address ?? '';
+  const stored = valueOf<StoredDefinition>(value, ['document']);
+  return (stored?.document.spec as { address?: string } | undefined)?.address ?? '';
 }
 
 function ownAddresses(): (address: string) => boolean {

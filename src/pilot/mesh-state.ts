@@ -3,10 +3,10 @@
  * mirror, so commands also work where no pilot runs (`mesh --store`), and a decision never stands on a copy that lags.
  */
 import type { StoredDefinition } from '../model/revision.js';
+import { valueOf } from '../model/stored-value.js';
 import { namingRanges } from '../store/naming.js';
 import type { Entry, Range, Store } from '../store/store.js';
 import { emptySnapshot, type SnapshotOptions, type SnapshotState, updateSnapshot } from './snapshot.js';
-import { valueOf } from './stored-values.js';
 
 export interface MeshState extends SnapshotState {
   /** Of `rev/head`: what a commit compares with. 0n while there is no revision. */
@@ -35,7 +35,9 @@ export function meshStateOf(entries: readonly Entry[], storeRevision: bigint, op
   for (const { key, value } of entries) {
     const definition =
       options.keys.parse(key)?.kind === 'def' ? valueOf<StoredDefinition>(value, ['document']) : undefined;
-    if (definition !== undefined) stored.set(key, definition);
+    // Written by a hand that does not know the form, it has no name to list it by; it stays a finding.
+    const hasName = typeof (definition as Partial<StoredDefinition> | undefined)?.document?.metadata?.name === 'string';
+    if (definition !== undefined && hasName) stored.set(key, definition);
   }
   const head = entries.find((entry) => entry.key === options.keys.revHead);
   return {

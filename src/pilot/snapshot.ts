@@ -9,12 +9,13 @@ import { defaultMesh, MESH_NAME, meshKind } from '../model/mesh.js';
 import type { MeshSnapshot } from '../model/mesh-snapshot.js';
 import { fullName } from '../model/names.js';
 import type { Problem } from '../model/problem.js';
+import type { Read } from '../model/stored-value.js';
 import type { Keys, ParsedKey } from '../store/keys.js';
 import { decodeNamingValue, type NamingKey, parseNamingKey } from '../store/naming.js';
 import type { MirrorBatch } from '../store/store.js';
 import { endpointsOf, noSources, type Registration, type ServiceSources } from './endpoints.js';
 import { editMap, type MapEdit } from './map-edit.js';
-import { type Read, readDefinition, readHead, readInstance, readPlan, readRelease } from './stored-values.js';
+import { readDefinition, readHead, readInstance, readPlan, readRelease } from './stored-values.js';
 
 export interface SnapshotState {
   readonly snapshot: MeshSnapshot;

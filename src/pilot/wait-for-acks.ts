@@ -1,10 +1,10 @@
 /** Waits until the proxies of every live pilot have acknowledged a revision of the store. */
 import type { AckWaitResponse } from '../model/api.js';
 import type { AckStatus, PilotStatus } from '../model/leased-values.js';
+import { valueOf } from '../model/stored-value.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Keys } from '../store/keys.js';
 import type { Entry, Store } from '../store/store.js';
-import { valueOf } from '../model/stored-value.js';
 
 export interface AckState {
   readonly pilots: readonly PilotStatus[];

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { deployRequest, planRequest } from '../../model/api-requests.js';
 import type { Deployment } from '../../model/revision.js';
+import { valueOf } from '../../model/stored-value.js';
 import { deploy, plan } from '../operations/deploy.js';
-import { readHead, readPlan, valueOf } from '../stored-values.js';
+import { readHead, readPlan } from '../stored-values.js';
 import type { ApiContext } from './context.js';
 import { listOf } from './lists.js';
 import { defineRoute, queryList, type Route } from './route.js';

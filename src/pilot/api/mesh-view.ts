@@ -2,11 +2,11 @@
 import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/leased-values.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
+import { valueOf } from '../../model/stored-value.js';
 import { namingRanges } from '../../store/naming.js';
 import type { Entry, Range, Store } from '../../store/store.js';
 import { type MeshState, meshStateOf } from '../mesh-state.js';
 import { grayStatus } from '../release/gray-status.js';
-import { valueOf } from '../../model/stored-value.js';
 import { ackStateOf } from '../wait-for-acks.js';
 import type { ApiContext } from './context.js';
 

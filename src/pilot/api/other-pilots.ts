@@ -1,6 +1,6 @@
 import type { PilotStatus } from '../../model/leased-values.js';
-import { MeshError } from '../../runtime/mesh-error.js';
 import { valueOf } from '../../model/stored-value.js';
+import { MeshError } from '../../runtime/mesh-error.js';
 import type { ApiContext } from './context.js';
 
 const ANSWER_LIMIT_MS = 2000;

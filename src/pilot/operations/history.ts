@@ -1,8 +1,8 @@
 /** Past revisions, newest first, read from the store page by page. */
 import { type Change, changeAction, type Revision } from '../../model/revision.js';
+import { valueOf } from '../../model/stored-value.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import type { Store } from '../../store/store.js';
-import { valueOf } from '../stored-values.js';
 
 const PAGE_REVISIONS = 100;
 /** How far back a filtered history looks. */
