@@ -61,11 +61,12 @@ const pure = (file: string): boolean =>
 const pureExceptions = new Set(['src/planner/templates.ts']);
 
 const impurities: readonly [RegExp, string][] = [
-  [/\bDate\.now\(|new Date\(\)|performance\.now\(/, 'asks for the time: take it as a parameter'],
+  [/\bDate\.now\(|new Date\(\)|performance\.now\(|\bhrtime\b/, 'asks for the time: take it as a parameter'],
   [/\bset(Timeout|Interval|Immediate)\(/, 'starts a timer: return data and let the edge wait'],
-  [/\bMath\.random\(|randomUUID\(|randomBytes\(/, 'draws at random: the same input must give the same bytes'],
+  [/\bMath\.random\(|randomUUID\(|randomBytes\(|getRandomValues\(/, 'draws at random: the same input must give the same bytes'],
   [/\bprocess\.(env|cwd|exit|stdout|stderr)\b/, 'reads the process: take it as a parameter'],
   [/\bconsole\./, 'prints: return data'],
+  [/from 'node:timers/, 'starts a timer: return data and let the edge wait'],
   [/from 'node:(fs|net|http|http2|https|child_process|dns|os)/, 'does I/O: act at the edge'],
 ];
 
@@ -172,7 +173,7 @@ describe('what is committed', () => {
       (file) =>
         /^test\/(unit|features)\//.test(file) &&
         file !== 'test/unit/tidy.test.ts' &&
-        /\bsetTimeout\(|\bsleep\(\d/.test(text(file)),
+        /\bsetTimeout\(|\bsleep\(\d|'node:timers/.test(text(file)),
     );
     expect(waiting).toEqual([]);
   });
