@@ -77,7 +77,8 @@ export function parseStored(document: Document, kinds: readonly AnyKind[]): Defi
   const definition = parseDocument(
     { value: document, origin },
     kinds,
-    { namespace: document.metadata.namespace },
+    // Written by the API it has metadata; damage may have none, and is then no definition.
+    { namespace: (document as Partial<Document>).metadata?.namespace },
     problems,
   );
   return definition === undefined ? undefined : { ...definition, origin: undefined };

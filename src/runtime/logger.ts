@@ -13,7 +13,13 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 /** One JSON object per line on stderr: stdout belongs to answers. */
 export function createLogger(component: string, level: LogLevel = 'info'): Logger {
   return pino(
-    { level, base: { component }, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level,
+      base: { component },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      // An Error has no fields that JSON would show.
+      serializers: { error: pino.stdSerializers.err, err: pino.stdSerializers.err },
+    },
     pino.destination({ dest: 2, sync: true }),
   );
 }
