@@ -68,17 +68,19 @@ export const deployRequest: z.ZodType<DeployRequest> = z.strictObject({
 /** HTTP/2 and Envoy know header names in lower case only. */
 const headerName = z.string().regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, 'a header name in lower case');
 
-export const grayStartRequest: z.ZodType<GrayStartRequest> = z.strictObject({
-  ...authored,
-  to: versionField,
-  from: versionField.exactOptional(),
-  weight: percentField.exactOptional(),
-  steps: z.array(percentField).max(MAX_STEPS).exactOptional(),
-  matches: z
-    .array(z.strictObject({ header: headerName, exact: z.string().max(MAX_TEXT) }))
-    .max(MAX_MATCHES)
-    .exactOptional(),
-});
+export const grayStartRequest: z.ZodType<GrayStartRequest> = z
+  .strictObject({
+    ...authored,
+    to: versionField,
+    from: versionField.exactOptional(),
+    weight: percentField.exactOptional(),
+    steps: z.array(percentField).max(MAX_STEPS).exactOptional(),
+    matches: z
+      .array(z.strictObject({ header: headerName, exact: z.string().max(MAX_TEXT) }))
+      .max(MAX_MATCHES)
+      .exactOptional(),
+  })
+  .refine((r) => r.weight === undefined || r.steps === undefined, 'one of weight or steps');
 
 export const grayShiftRequest: z.ZodType<GrayShiftRequest> = z
   .strictObject({

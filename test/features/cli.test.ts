@@ -130,6 +130,12 @@ describe('definitions', () => {
     const done = await mesh('get service revievs');
     expect(done.exit).toBe(4);
     expect(done.stderr).toMatch(/MESH2005 .*revievs/);
+    for (const line of ['ps revievs', 'ps --node nod-a', 'plan --node nod-a', 'plan --service revievs']) {
+      const { exit, stderr } = await mesh(line);
+      expect(exit, line).toBe(4);
+      expect(stderr, line).toMatch(/did you mean "(reviews|node-a)"/);
+    }
+    expect((await ok('ps reviews')).stderr).toContain('No instance.');
   });
 
   test('describe shows what belongs to a service', async () => {
@@ -225,6 +231,10 @@ describe('gray release', () => {
     const done = await mesh('gray start reviews --to v9 --weight 10');
     expect(done.exit).toBe(4);
     expect(done.stderr).toContain('v9');
+  });
+
+  test('a weight and steps at once are wrong usage', async () => {
+    expect((await mesh('gray start reviews --to v2 --weight 10 --steps 1,5')).exit).toBe(2);
   });
 });
 

@@ -15,7 +15,7 @@ export const command = defineCommand({
     { line: 'mesh get services', what: 'those of the namespace' },
     { line: 'mesh get routes -A -o wide', what: 'of every namespace, with more columns' },
     { line: 'mesh get service reviews -o yaml', what: 'as it was written, ready to be applied again' },
-    { line: 'mesh get versions -l track=next -w', what: 'by label, and stay' },
+    { line: 'mesh get versions -l team=shop -w', what: 'by label, and stay' },
   ],
   arguments: [
     { syntax: '<kind>', description: 'a kind, its plural or its short name (`mesh kinds`)', completes: 'kinds' },

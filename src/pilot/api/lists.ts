@@ -9,7 +9,7 @@ export function listOf<Item>(kind: string, revision: number, items: readonly Ite
 export function labelSelector(text: string): (labels: Readonly<Record<string, string>>) => boolean {
   const terms = text.split(',').filter((term) => term !== '');
   const tests = terms.map((term) => {
-    const [, not = '', key = '', operator = '', value = ''] = /^(!?)([^=!]+)(==?|!=)?(.*)$/.exec(term.trim()) ?? [];
+    const [, not = '', key = '', operator = '', value = ''] = /^(!?)([^\s=!]+)(==?|!=)?(\S*)$/.exec(term.trim()) ?? [];
     if (key === '' || (operator === '' && value !== '') || (not !== '' && operator !== '')) {
       throw new MeshError('MESH2007', `"${term}" is not a label selector`, {
         hint: 'write key=value, key!=value, key or !key',

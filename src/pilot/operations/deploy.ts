@@ -3,14 +3,12 @@ import type { DeployRequest, DeployResponse, PlanRequest, PlanResponse } from '.
 import { DEFAULT_NAMESPACE, fullName } from '../../model/names.js';
 import type { Problem } from '../../model/problem.js';
 import type { Change, Deployment } from '../../model/revision.js';
-import { serviceKind } from '../../model/service.js';
-import { suggestion } from '../../model/suggestion.js';
 import { type Planned, planNodes } from '../../planner/node-plan.js';
-import { MeshError } from '../../runtime/mesh-error.js';
 import { type MeshState, readMeshState } from '../mesh-state.js';
 import { type CommandContext, type Decision, type NextRevision, PLAN_KIND, runCommand } from '../revisions.js';
 import type { SnapshotOptions } from '../snapshot.js';
 import { refuseErrors } from './invalid-input.js';
+import { requireNode, requireService } from './known-names.js';
 
 export async function plan(context: CommandContext, request: PlanRequest, signal?: AbortSignal): Promise<PlanResponse> {
   const options = { keys: context.store.keys, kinds: context.kinds };
@@ -72,12 +70,8 @@ export function decideDeploy(
 function planFor(state: MeshState, request: PlanRequest, revision: number): Planned {
   const { definitions, releases, plans, mesh, instances } = state.snapshot;
   const namespace = request.namespace ?? DEFAULT_NAMESPACE;
-  for (const service of request.services ?? []) {
-    if (definitions.get(serviceKind, namespace, service) !== undefined) continue;
-    throw new MeshError('MESH2005', `Service ${namespace}/${service} does not exist`, {
-      hint: suggestion(service, definitions.names('Service', namespace)),
-    });
-  }
+  for (const service of request.services ?? []) requireService(state.snapshot, namespace, service);
+  for (const node of request.nodes ?? []) requireNode(state.snapshot, node);
   return planNodes({
     definitions,
     releases,

@@ -3,7 +3,6 @@ import type { DefinitionView } from '../../model/definition.js';
 import { fullName } from '../../model/names.js';
 import { effectiveStable, type Release } from '../../model/release.js';
 import type { Change } from '../../model/revision.js';
-import { serviceKind } from '../../model/service.js';
 import { suggestion } from '../../model/suggestion.js';
 import { versionKind } from '../../model/version.js';
 import { MeshError } from '../../runtime/mesh-error.js';
@@ -13,6 +12,7 @@ import { releaseFindings } from '../release/effect.js';
 import { type GrayCommand, nextRelease } from '../release/next-release.js';
 import { type CommandContext, type Decision, type NextRevision, RELEASE_KIND, runCommand } from '../revisions.js';
 import type { OverlayFinding } from '../translate/index.js';
+import { requireService } from './known-names.js';
 
 /** `from` is the version that plain traffic gets, unless it is given. */
 export type GrayRequest =
@@ -94,12 +94,7 @@ function startCommand(
   current: Release | undefined,
 ): GrayCommand {
   const { definitions } = state.snapshot;
-  const definition = definitions.get(serviceKind, namespace, service);
-  if (definition === undefined) {
-    throw new MeshError('MESH2005', `Service ${namespace}/${service} does not exist`, {
-      hint: suggestion(service, definitions.names('Service', namespace)),
-    });
-  }
+  const definition = requireService(state.snapshot, namespace, service);
   const effective = effectiveStable(definition.spec, current);
   if (current?.phase === 'succeeded' && effective !== definition.spec.stable) {
     throw new MeshError(

@@ -37,6 +37,11 @@ export const command = defineCommand<Options>({
         hint: `mesh get versions lists them, then: mesh gray start ${service} --to VERSION --weight 10`,
       });
     }
+    if (options.weight !== undefined && options.steps !== undefined) {
+      throw new MeshError('MESH2007', '--weight and --steps both say how much to begin with', {
+        hint: 'give one of them: --steps begins with its first',
+      });
+    }
     const api = await session.api();
     const response = await api.grayStart(session.settings.namespace, service, {
       ...session.author(options.message),
