@@ -5,6 +5,7 @@ import { type CommandSpec, defineCommand, type OptionSpec, type OutputFormat, ty
 import { writeAnswer } from './output/answer.js';
 import { formatGrayLine, nextCommands } from './output/gray-status.js';
 import type { Session } from './session.js';
+import { messageOption, waitForProxiesOption } from './shared-options.js';
 import { waitForProxies } from './wait-for-proxies.js';
 
 export interface GrayOptions {
@@ -14,10 +15,7 @@ export interface GrayOptions {
 
 export const serviceArgument = { syntax: '<service>', description: 'the service', completes: 'services' } as const;
 
-export const grayOptions: readonly OptionSpec[] = [
-  { flags: '-m, --message <why>', description: 'the reason, kept in the history' },
-  { flags: '--wait', description: 'until every proxy has acknowledged it (at most --timeout)' },
-];
+export const grayOptions: readonly OptionSpec[] = [messageOption, waitForProxiesOption];
 
 export const grayFlags: { takes: readonly SharedFlag[]; output: readonly OutputFormat[]; connects: 'api' } = {
   takes: ['namespace'],

@@ -3,6 +3,7 @@ import type { LogLevel } from '../../runtime/logger.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 import { requireStore } from '../settings.js';
+import { dataDirOption, logLevelOption } from '../shared-options.js';
 import { dataDirOf } from '../up-state.js';
 
 interface Options {
@@ -22,13 +23,8 @@ export const command = defineCommand<Options>({
   options: [
     { flags: '--node <name>', description: 'which Node this machine is' },
     { flags: '--once', description: 'end when the plan is reached (at most --timeout)' },
-    { flags: '--data-dir <dir>', description: 'default: $XDG_STATE_HOME/lightmesh or ~/.local/state/lightmesh' },
-    {
-      flags: '--log-level <level>',
-      description: 'of the log on stderr',
-      choices: ['debug', 'info', 'warn', 'error', 'silent'],
-      defaultValue: 'info',
-    },
+    dataDirOption,
+    logLevelOption('info'),
   ],
   connects: 'store',
   async run(session, _args, options) {

@@ -9,6 +9,7 @@ import { countChanges, formatChanges, formatDiff, hasChanges } from '../output/c
 import { formatProblems } from '../output/problems.js';
 import { parseSelector } from '../selector.js';
 import { confirm, type Session } from '../session.js';
+import { dryRunOption, filesOption, messageOption, recursiveOption, waitForProxiesOption } from '../shared-options.js';
 import { waitForProxies } from '../wait-for-proxies.js';
 
 interface Options {
@@ -32,14 +33,14 @@ export const command = defineCommand<Options>({
     { line: 'mesh apply -f shop/ --prune -l team=shop', what: 'also delete what has the label and left the files' },
   ],
   options: [
-    { flags: '-f, --file <path...>', description: 'files or directories of definitions, - for stdin' },
-    { flags: '-R, --recursive', description: 'enter the directories below' },
-    { flags: '--dry-run', description: 'check everything, change nothing' },
+    filesOption,
+    recursiveOption,
+    dryRunOption,
     { flags: '--diff', description: 'show the changes line by line' },
     { flags: '--prune', description: 'delete what has the labels of -l and is not in the files' },
-    { flags: '--wait', description: 'until every proxy has acknowledged it (at most --timeout)' },
+    waitForProxiesOption,
     { flags: '--expect-revision <n>', description: 'refuse (exit 5) unless the mesh is at this revision' },
-    { flags: '-m, --message <why>', description: 'the reason, kept in the history' },
+    messageOption,
   ],
   takes: ['namespace', 'selector'],
   output: ['table', 'json', 'yaml', 'name'],

@@ -8,6 +8,7 @@ import { writeAnswer } from '../output/answer.js';
 import { formatChanges, hasChanges } from '../output/changes.js';
 import { counted } from '../output/count.js';
 import { confirm, type Session } from '../session.js';
+import { dryRunOption, messageOption, recursiveOption } from '../shared-options.js';
 
 interface Options {
   readonly file?: readonly string[];
@@ -29,9 +30,9 @@ export const command = defineCommand<Options>({
   ],
   options: [
     { flags: '-f, --file <path...>', description: 'delete what these files define' },
-    { flags: '-R, --recursive', description: 'enter the directories below' },
-    { flags: '--dry-run', description: 'check everything, change nothing' },
-    { flags: '-m, --message <why>', description: 'the reason, kept in the history' },
+    recursiveOption,
+    dryRunOption,
+    messageOption,
   ],
   takes: ['namespace'],
   output: ['table', 'json', 'yaml', 'name'],

@@ -7,6 +7,7 @@ import { writeAnswer } from '../output/answer.js';
 import { formatSteps, planSummary } from '../output/plan-steps.js';
 import { parsePlan } from '../plan-file.js';
 import type { Session } from '../session.js';
+import { messageOption } from '../shared-options.js';
 import { planRequest } from './plan.js';
 
 interface Options {
@@ -31,7 +32,7 @@ export const command = defineCommand<Options>({
     { flags: '--service <name>', description: 'only this service; repeatable', repeats: true, completes: 'services' },
     { flags: '--no-wait', description: 'return when the plan is committed' },
     { flags: '--wait', description: 'until every node has reached it (the default)' },
-    { flags: '-m, --message <why>', description: 'the reason, kept in the history' },
+    messageOption,
   ],
   commands: [{ name: 'history', summary: 'Past deploys', load: () => import('./deploy/history.js') }],
   takes: ['namespace'],

@@ -3,6 +3,7 @@ import { withSource } from '../failure.js';
 import { readSources, sourceText } from '../input.js';
 import { writeAnswer } from '../output/answer.js';
 import { formatDiff, hasChanges } from '../output/changes.js';
+import { filesOption, recursiveOption } from '../shared-options.js';
 
 interface Options {
   readonly file?: readonly string[];
@@ -15,11 +16,7 @@ export const command = defineCommand<Options>({
     { line: 'mesh diff -f world.yaml', what: 'what is stored against what the file says' },
     { line: 'mesh diff -f . -R --exit-code', what: 'exit 10 when they differ, for scripts' },
   ],
-  options: [
-    { flags: '-f, --file <path...>', description: 'files or directories of definitions, - for stdin' },
-    { flags: '-R, --recursive', description: 'enter the directories below' },
-    { flags: '--exit-code', description: 'exit 10 when there are differences' },
-  ],
+  options: [filesOption, recursiveOption, { flags: '--exit-code', description: 'exit 10 when there are differences' }],
   takes: ['namespace'],
   output: ['table', 'json', 'yaml', 'name'],
   connects: 'api',

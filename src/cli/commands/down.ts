@@ -3,6 +3,7 @@ import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 import { counted } from '../output/count.js';
 import { confirm, type Session } from '../session.js';
+import { dataDirOption } from '../shared-options.js';
 import { dataDirOf, isRunning, readUpState, type UpState } from '../up-state.js';
 
 interface Options {
@@ -20,10 +21,7 @@ export const command = defineCommand<Options>({
     { line: 'mesh down', what: 'stop; `mesh up` brings everything back' },
     { line: 'mesh down --purge -y', what: 'and forget all definitions and their history' },
   ],
-  options: [
-    { flags: '--purge', description: 'delete the data directory as well' },
-    { flags: '--data-dir <dir>', description: 'default: $XDG_STATE_HOME/lightmesh or ~/.local/state/lightmesh' },
-  ],
+  options: [{ flags: '--purge', description: 'delete the data directory as well' }, dataDirOption],
   async run(session, _args, options) {
     const dataDir = dataDirOf(options.dataDir, session.io);
     const state = await readUpState(dataDir);

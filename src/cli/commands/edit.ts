@@ -11,6 +11,7 @@ import { kindOf } from '../kind-words.js';
 import { formatYaml } from '../output/answer.js';
 import { countChanges, formatChanges } from '../output/changes.js';
 import type { Session } from '../session.js';
+import { messageOption } from '../shared-options.js';
 
 interface Options {
   readonly message?: string;
@@ -27,7 +28,7 @@ export const command = defineCommand<Options>({
     { syntax: '<kind>', description: 'a kind, its plural or its short name', completes: 'kinds' },
     { syntax: '<name>', description: 'which one', completes: 'names' },
   ],
-  options: [{ flags: '-m, --message <why>', description: 'the reason, kept in the history' }],
+  options: [messageOption],
   takes: ['namespace'],
   connects: 'api',
   async run(session, [word = '', name = ''], options) {

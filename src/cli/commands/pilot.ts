@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { LogLevel } from '../../runtime/logger.js';
 import { defineCommand } from '../command.js';
 import { requireStore } from '../settings.js';
+import { logLevelOption } from '../shared-options.js';
 
 interface Options {
   readonly http: string;
@@ -31,12 +32,7 @@ export const command = defineCommand<Options>({
       repeats: true,
     },
     { flags: '--id <name>', description: 'unique among the pilots (default: host and port of xDS)' },
-    {
-      flags: '--log-level <level>',
-      description: 'of the log on stderr',
-      choices: ['debug', 'info', 'warn', 'error', 'silent'],
-      defaultValue: 'info',
-    },
+    logLevelOption('info'),
   ],
   connects: 'store',
   async run(session, _args, options) {

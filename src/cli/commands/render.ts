@@ -7,6 +7,7 @@ import { InvalidInput } from '../failure.js';
 import { writeAnswer } from '../output/answer.js';
 import { planOffline } from '../plan-offline.js';
 import type { Session } from '../session.js';
+import { recursiveOption } from '../shared-options.js';
 
 interface Options {
   readonly node?: readonly string[];
@@ -26,7 +27,7 @@ export const command = defineCommand<Options>({
     { flags: '--node <name>', description: 'only this node; repeatable', repeats: true, completes: 'nodes' },
     { flags: '--out <dir>', description: 'where to write', defaultValue: 'rendered' },
     { flags: '-f, --file <path...>', description: 'from these files, without a server' },
-    { flags: '-R, --recursive', description: 'enter the directories below' },
+    recursiveOption,
   ],
   takes: ['namespace'],
   output: ['table', 'json', 'yaml', 'name'],

@@ -5,6 +5,7 @@ import { kindOf } from '../kind-words.js';
 import { writeAnswer } from '../output/answer.js';
 import { countChanges, formatChanges, formatDiff, hasChanges } from '../output/changes.js';
 import { confirm, type Session } from '../session.js';
+import { messageOption } from '../shared-options.js';
 
 interface Options {
   readonly toRevision?: string;
@@ -27,7 +28,7 @@ export const command = defineCommand<Options>({
   options: [
     { flags: '--to-revision <n>', description: 'for one object: as it was then' },
     { flags: '--dry-run', description: 'show it, change nothing' },
-    { flags: '-m, --message <why>', description: 'the reason, kept in the history' },
+    messageOption,
   ],
   takes: ['namespace'],
   output: ['table', 'json', 'yaml', 'name'],

@@ -4,6 +4,7 @@ import type { LogLevel } from '../../runtime/logger.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 import type { Session } from '../session.js';
+import { dataDirOption, logLevelOption, recursiveOption } from '../shared-options.js';
 import { dataDirOf, isRunning, readUpState } from '../up-state.js';
 
 export interface UpOptions {
@@ -27,18 +28,13 @@ export const command = defineCommand<UpOptions>({
   ],
   options: [
     { flags: '-f, --file <path...>', description: 'apply these files and deploy them' },
-    { flags: '-R, --recursive', description: 'enter the directories below' },
+    recursiveOption,
     { flags: '--detach', description: 'run in the background, return when it is ready' },
-    { flags: '--data-dir <dir>', description: 'default: $XDG_STATE_HOME/lightmesh or ~/.local/state/lightmesh' },
+    dataDirOption,
     { flags: '--listen <address>', description: 'of the HTTP API', defaultValue: '127.0.0.1:7070' },
     { flags: '--xds <address>', description: 'where the sidecars connect', defaultValue: '127.0.0.1:7071' },
     { flags: '--etcd <url>', description: 'etcd://host:port[,host:port…] instead of the embedded store' },
-    {
-      flags: '--log-level <level>',
-      description: 'of the log on stderr',
-      choices: ['debug', 'info', 'warn', 'error', 'silent'],
-      defaultValue: 'warn',
-    },
+    logLevelOption('warn'),
   ],
   async run(session, _args, options) {
     const dataDir = dataDirOf(options.dataDir, session.io);

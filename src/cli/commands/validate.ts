@@ -8,6 +8,7 @@ import { loadKinds } from '../kind-words.js';
 import { writeAnswer } from '../output/answer.js';
 import { counted } from '../output/count.js';
 import { formatProblems } from '../output/problems.js';
+import { filesOption, recursiveOption } from '../shared-options.js';
 
 interface Options {
   readonly file?: readonly string[];
@@ -23,11 +24,7 @@ export const command = defineCommand<Options>({
     { line: 'mesh validate -f . -R --strict', what: 'a whole repository; warnings fail as well' },
     { line: 'cat world.yaml | mesh validate -f -', what: 'from a pipe' },
   ],
-  options: [
-    { flags: '-f, --file <path...>', description: 'files or directories of definitions, - for stdin' },
-    { flags: '-R, --recursive', description: 'enter the directories below' },
-    { flags: '--strict', description: 'fail on warnings as well' },
-  ],
+  options: [filesOption, recursiveOption, { flags: '--strict', description: 'fail on warnings as well' }],
   takes: ['namespace'],
   output: ['table', 'json', 'yaml', 'name'],
   async run(session, _args, options) {
