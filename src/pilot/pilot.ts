@@ -4,8 +4,7 @@ import type { PilotStatus } from '../model/leased-values.js';
 import type { Problem } from '../model/problem.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
-import { namingRanges } from '../store/naming.js';
-import type { MirrorBatch, Range, Registrar } from '../store/store.js';
+import type { MirrorBatch, Registrar } from '../store/store.js';
 import { createAdsServer } from '../xds/ads-server.js';
 import { ackStatus, writeAcks } from './acks.js';
 import { createApi } from './api/api.js';
@@ -13,6 +12,7 @@ import type { LivePilot } from './api/context.js';
 import { listenHttp } from './api/listen.js';
 import { freshnessOf } from './freshness.js';
 import { followHistory, noHistory } from './history.js';
+import { meshRanges } from './mesh-ranges.js';
 import { createMetrics } from './metrics.js';
 import type { Pilot, PilotOptions } from './options.js';
 import { createProxies } from './proxies.js';
@@ -99,7 +99,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     else log.warn({ pilot: id, store: store.description }, 'the store has the history again that is served');
     acks.note();
   };
-  const ranges = mirrored(options);
+  const ranges = meshRanges(keys);
   const mirror = store.mirror({ list: ranges, watch: ranges, onChange });
   mirror.onState(({ synced }) => metrics.synced(synced));
 
@@ -194,14 +194,6 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     acks.note();
     leased.set(key, JSON.stringify(status));
   }
-}
-
-/** What the snapshot is made of, and what the API tells of. Histories are read when they are asked for. */
-function mirrored({ store: { keys } }: PilotOptions): Range[] {
-  const own = (['def', 'release', 'plan', 'instance', 'node', 'pilot', 'ack', 'fact'] as const).map((first) =>
-    keys.below(first),
-  );
-  return [...own, { key: keys.revHead }, ...namingRanges()];
 }
 
 function advertise({ advertise: host }: PilotOptions, bound: string): string {

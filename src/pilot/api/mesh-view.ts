@@ -3,8 +3,8 @@ import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/l
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
 import { valueOf } from '../../model/stored-value.js';
-import { namingRanges } from '../../store/naming.js';
-import type { Entry, Range, Store } from '../../store/store.js';
+import type { Entry } from '../../store/store.js';
+import { meshRanges } from '../mesh-ranges.js';
 import { type MeshState, meshStateOf } from '../mesh-state.js';
 import { grayStatus } from '../release/gray-status.js';
 import { ackStateOf } from '../wait-for-acks.js';
@@ -22,15 +22,8 @@ export interface MeshView {
 }
 
 export async function readMeshView(api: ApiContext, signal: AbortSignal): Promise<MeshView> {
-  const { entries, storeRevision } = await api.store.list(viewRanges(api.store), {}, signal);
+  const { entries, storeRevision } = await api.store.list(meshRanges(api.store.keys), {}, signal);
   return meshViewOf(api, entries, storeRevision);
-}
-
-function viewRanges({ keys }: Store): Range[] {
-  const own = (['def', 'release', 'plan', 'instance', 'node', 'pilot', 'ack', 'fact'] as const).map((first) =>
-    keys.below(first),
-  );
-  return [...own, { key: keys.revHead }, ...namingRanges()];
 }
 
 export function meshViewOf(api: ApiContext, entries: readonly Entry[], storeRevision: bigint): MeshView {

@@ -1,0 +1,11 @@
+import type { Keys } from '../store/keys.js';
+import { namingRanges } from '../store/naming.js';
+import type { Range } from '../store/store.js';
+
+/** What the snapshot is made of, and what the API tells of. Histories are read when they are asked for. */
+export function meshRanges(keys: Keys): Range[] {
+  const own = (['def', 'release', 'plan', 'instance', 'node', 'pilot', 'ack', 'fact'] as const).map((first) =>
+    keys.below(first),
+  );
+  return [...own, { key: keys.revHead }, ...namingRanges()];
+}
