@@ -5,6 +5,7 @@ import { composeProject, sidecarName } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
+import { messageOf } from '../runtime/mesh-error.js';
 import type { Store } from '../store/store.js';
 import type { Compose } from './compose.js';
 import type { Docker } from './docker.js';
@@ -69,7 +70,7 @@ const executors: Executors = {
       await compose.up(composeProject(node), files.composeFile, services, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       for (const instance of instances) rests.failed(instance, reason, instances.length === 1);
       log.warn({ node, instances, reason }, 'could not bring up instances');
       return 'wait';

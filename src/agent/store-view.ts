@@ -9,7 +9,7 @@ import { serviceKind } from '../model/service.js';
 import type { ServiceSpec } from '../model/service-shape.js';
 import type { Logger } from '../runtime/logger.js';
 import { untilAborted } from '../runtime/until-aborted.js';
-import type { Entry, Mirror, Range, Store } from '../store/store.js';
+import type { Entry, Mirror, MirrorBatch, Range, Store } from '../store/store.js';
 
 export interface StoreView {
   /** Undefined when there is none: never written, or gone. */
@@ -34,10 +34,11 @@ export interface StoreViewOptions {
 export async function openStoreView(options: StoreViewOptions, signal: AbortSignal): Promise<StoreView> {
   const { store, node, log, onChange } = options;
   const { keys } = store;
-  const read = readerOf(log);
+  const { read, forget: forgetValue } = readerOf(log);
   let stable: ReadonlyMap<string, string | undefined> | undefined;
   const open = (range: Range, forget: () => void = () => {}): Mirror => {
-    const onBatch = (): void => {
+    const onBatch = ({ deletes }: MirrorBatch): void => {
+      for (const { key } of deletes) forgetValue(key);
       forget();
       onChange();
     };
@@ -79,10 +80,10 @@ export async function openStoreView(options: StoreViewOptions, signal: AbortSign
 
 type Read = <Value>(entry: Entry | undefined) => Value | undefined;
 
-/** Each value is read once; a damaged one keeps what its key had before. */
-function readerOf(log: Logger): Read {
+/** Each value is read once; a damaged one keeps what its key had before. A key that has gone must be forgotten. */
+function readerOf(log: Logger): { readonly read: Read; readonly forget: (key: string) => void } {
   const good = new Map<string, { readonly modRevision: bigint; readonly value: unknown }>();
-  return <Value>(entry: Entry | undefined): Value | undefined => {
+  const read: Read = <Value>(entry: Entry | undefined): Value | undefined => {
     if (entry === undefined) return undefined;
     const known = good.get(entry.key);
     if (known?.modRevision === entry.modRevision) return known.value as Value;
@@ -95,6 +96,7 @@ function readerOf(log: Logger): Read {
     good.set(entry.key, { modRevision: entry.modRevision, value });
     return value as Value | undefined; // the key's one writer has written this type
   };
+  return { read, forget: (key) => void good.delete(key) };
 }
 
 function stableVersions(

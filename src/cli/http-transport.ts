@@ -1,4 +1,4 @@
-import { MeshError } from '../runtime/mesh-error.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { Transport } from './api-client.js';
 
 /** JSON over HTTP to a pilot. A refused or lost connection names the address and the ways to a running pilot. */
@@ -43,7 +43,7 @@ async function connect(
 function reason(error: unknown): string {
   const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
   if (cause?.code === 'ECONNREFUSED') return 'connection refused';
-  return cause?.code ?? cause?.message ?? (error instanceof Error ? error.message : String(error));
+  return cause?.code ?? cause?.message ?? messageOf(error);
 }
 
 function parseBody(text: string, server: string, status: number): unknown {
