@@ -73,7 +73,7 @@ export const clusterKind = defineKind<ClusterSpec>({
           hint: suggestion(deploy.version, versions),
         });
       }
-      const key = `${deploy.namespace}/${deploy.service}/${deploy.version}/${selectorKey(deploy.nodeSelector)}`;
+      const key = deployKey(deploy);
       if (seen.has(key)) {
         report({
           code: 'MESH1009',
@@ -96,6 +96,11 @@ export const clusterKind = defineKind<ClusterSpec>({
     }
   },
 });
+
+/** Two entries with one key would be one: a Cluster may say it once. */
+export function deployKey({ namespace, service, version, nodeSelector }: Deploy): string {
+  return `${namespace}/${service}/${version}/${selectorKey(nodeSelector)}`;
+}
 
 function selectorKey(selector: Readonly<Record<string, string>>): string {
   return Object.keys(selector)

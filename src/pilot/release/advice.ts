@@ -1,6 +1,6 @@
 /** Which lines of the definitions still name the old version after a release has succeeded, as text for people. Pure. */
 import { destinationRuleKind } from '../../dsl/destination-rule.js';
-import { clusterKind } from '../../model/cluster.js';
+import { clusterKind, type Deploy, deployKey } from '../../model/cluster.js';
 import type { DefinitionView } from '../../model/definition.js';
 import type { Release } from '../../model/release.js';
 import { routeKind } from '../../model/route.js';
@@ -14,7 +14,9 @@ export function settlingAdvice(definitions: DefinitionView, release: Release): r
   const deploys = definitions.all(clusterKind).flatMap((cluster) =>
     cluster.spec.deploy.flatMap((deploy, i) => {
       const names = deploy.service === service && deploy.namespace === namespace && deploy.version === stable;
-      return names ? [line(`Cluster ${cluster.name}`, `spec.deploy[${i}].version`)] : [];
+      return names
+        ? [deployLine(cluster, i, gray) ?? line(`Cluster ${cluster.name}`, `spec.deploy[${i}].version`)]
+        : [];
     }),
   );
   const routes = definitions
@@ -30,6 +32,19 @@ export function settlingAdvice(definitions: DefinitionView, release: Release): r
       ),
     );
   return [...stableLine, ...deploys, ...routes, ...subsetLines(definitions, release, line)];
+}
+
+/** Where the cluster runs the new version already, the changed entry would be that one a second time. */
+function deployLine(
+  { name, spec }: { readonly name: string; readonly spec: { readonly deploy: readonly Deploy[] } },
+  index: number,
+  gray: string,
+): string | undefined {
+  const changed = { ...(spec.deploy[index] as Deploy), version: gray };
+  const twin = spec.deploy.findIndex((deploy) => deployKey(deploy) === deployKey(changed));
+  if (twin < 0) return undefined;
+  const numbers = changed.instances === undefined ? `perNode ${changed.perNode}` : `instances ${changed.instances}`;
+  return `Cluster ${name} spec.deploy[${index}]: remove, and add its ${numbers} to spec.deploy[${twin}]`;
 }
 
 function subsetLines(
