@@ -23,13 +23,21 @@ export function resolveAddress(env: Environment, upstream: string): UpstreamAddr
   const address = env[`${variable(upstream)}_ADDR`];
   if (address === undefined || address === '') return undefined;
   if (address.startsWith(NAMING_SCHEME)) return { mode: 'naming', path: address.slice(NAMING_SCHEME.length) };
-  if (address === sharedProxy(env)) return { mode: 'proxy', address, authority: upstream };
+  if (address === sharedProxy(env)) return { mode: 'proxy', address, authority: authorityOf(env, upstream) };
   return { mode: 'direct', addresses: address.split(',').map((one) => one.trim()) };
 }
 
 /** Is the upstream spoken to in HTTP? The mesh sets `<NAME>_URL` exactly then. */
 export function isHttpUpstream(env: Environment, upstream: string): boolean {
   return env[`${variable(upstream)}_URL`] !== undefined;
+}
+
+/** An upstream may have a name of its own in the environment: then its URL tells which host is meant. */
+function authorityOf(env: Environment, upstream: string): string {
+  const url = env[`${variable(upstream)}_URL`];
+  if (url === undefined || /:\d+$/.test(upstream)) return upstream;
+  const { host } = new URL(url);
+  return host === sharedProxy(env) ? upstream : host;
 }
 
 /** The port is not a part of the name, the namespace is: `reviews.shop:9081` is `REVIEWS_SHOP`. */

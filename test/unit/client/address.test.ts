@@ -4,7 +4,9 @@ import { isHttpUpstream, resolveAddress } from '../../../src/client/address.js';
 const env = {
   MESH_PROXY: 'http://127.0.0.1:20003',
   DETAILS_ADDR: '127.0.0.1:20003',
-  DETAILS_URL: 'http://127.0.0.1:20003',
+  DETAILS_URL: 'http://details:9080',
+  STARS_ADDR: '127.0.0.1:20003',
+  STARS_URL: 'http://ratings.shop:9080',
   REVIEWS_ADDR: '127.0.0.1:29080',
   RATINGS_SHOP_ADDR: '127.0.0.1:20003',
   LEGACY_ADDR: '10.0.0.1:80, db.intranet:81',
@@ -18,8 +20,12 @@ describe('the address of an upstream', () => {
     expect(resolveAddress(env, 'details')).toEqual({
       mode: 'proxy',
       address: '127.0.0.1:20003',
-      authority: 'details',
+      authority: 'details:9080',
     });
+  });
+
+  it('names the host of its URL, since an upstream may have another name than its service', () => {
+    expect(resolveAddress(env, 'stars')).toMatchObject({ mode: 'proxy', authority: 'ratings.shop:9080' });
   });
 
   it('keeps namespace and port in the authority, not in the name of the variable', () => {
