@@ -2,6 +2,7 @@
  * What a command decides on: the mesh at one revision of the store, read for that command alone. It does not come from the
  * mirror, so commands also work where no pilot runs (`mesh --store`), and a decision never stands on a copy that lags.
  */
+import type { Document } from '../model/definition.js';
 import type { StoredDefinition } from '../model/revision.js';
 import { valueOf } from '../model/stored-value.js';
 import { namingRanges } from '../store/naming.js';
@@ -33,11 +34,9 @@ export function meshStateOf(entries: readonly Entry[], storeRevision: bigint, op
   const batch = { storeRevision, puts: entries, deletes: [], relisted: true, regressed: false };
   const stored = new Map<string, StoredDefinition>();
   for (const { key, value } of entries) {
-    const definition =
-      options.keys.parse(key)?.kind === 'def' ? valueOf<StoredDefinition>(value, ['document']) : undefined;
-    // Written by a hand that does not know the form, it has no name to list it by; it stays a finding.
-    const hasName = typeof (definition as Partial<StoredDefinition> | undefined)?.document?.metadata?.name === 'string';
-    if (definition !== undefined && hasName) stored.set(key, definition);
+    const parsed = options.keys.parse(key);
+    const definition = parsed?.kind === 'def' ? valueOf<StoredDefinition>(value, ['document']) : undefined;
+    if (parsed?.kind === 'def' && definition !== undefined) stored.set(key, named(definition, parsed.name));
   }
   const head = entries.find((entry) => entry.key === options.keys.revHead);
   return {
@@ -45,4 +44,11 @@ export function meshStateOf(entries: readonly Entry[], storeRevision: bigint, op
     headModRevision: head?.modRevision ?? 0n,
     stored,
   };
+}
+
+/** Written by a hand that does not know the form, a document may lack its name: the key has it, so that lists can show what is wrong. */
+function named(definition: StoredDefinition, name: string): StoredDefinition {
+  const { document } = definition;
+  if (typeof (document as Partial<Document>).metadata?.name === 'string') return definition;
+  return { ...definition, document: { ...document, metadata: { name } } };
 }
