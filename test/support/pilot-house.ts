@@ -23,10 +23,11 @@ export interface PilotHouse {
   close(): Promise<void>;
 }
 
-export async function openPilotHouse(): Promise<PilotHouse> {
+/** On the embedded store, or on the one that `storeUrl` names. */
+export async function openPilotHouse(storeUrl?: string): Promise<PilotHouse> {
   const folder = await temporaryFolder('pilot');
   const common = { clock: systemClock, log: silentLogger };
-  const store = await openStore(`embedded:${folder.path}/data`, { ...common, timeoutMs: 5000 });
+  const store = await openStore(storeUrl ?? `embedded:${folder.path}/data`, { ...common, timeoutMs: 5000 });
   let xds = '127.0.0.1:0';
   const start = async (): Promise<Pilot> => {
     const pilot = await startPilot({ ...common, store, http: '127.0.0.1:0', xds, id: 'p1', version: 'test' });
