@@ -209,7 +209,7 @@ test('a gray release starts, shifts, goes back, starts again and succeeds', asyn
   expect(done.status.phase).toBe('succeeded');
   expect(done.advice).toEqual([
     'Service default/reviews spec.stable: v1 -> v2',
-    'Cluster room-1 spec.deploy[2].version: v1 -> v2',
+    'Cluster room-1 spec.deploy[2]: remove, and add its instances 2 to spec.deploy[3]',
     'Route default/reviews spec.rules[1].split[0].version: v1 -> v2',
   ]);
   const history = await house.get<List<GrayHistoryItem>>(`${gray}/history`);

@@ -63,7 +63,10 @@ const pureExceptions = new Set(['src/planner/templates.ts']);
 const impurities: readonly [RegExp, string][] = [
   [/\bDate\.now\(|new Date\(\)|performance\.now\(|\bhrtime\b/, 'asks for the time: take it as a parameter'],
   [/\bset(Timeout|Interval|Immediate)\(/, 'starts a timer: return data and let the edge wait'],
-  [/\bMath\.random\(|randomUUID\(|randomBytes\(|getRandomValues\(/, 'draws at random: the same input must give the same bytes'],
+  [
+    /\bMath\.random\(|randomUUID\(|randomBytes\(|getRandomValues\(/,
+    'draws at random: the same input must give the same bytes',
+  ],
   [/\bprocess\.(env|cwd|exit|stdout|stderr)\b/, 'reads the process: take it as a parameter'],
   [/\bconsole\./, 'prints: return data'],
   [/from 'node:timers/, 'starts a timer: return data and let the edge wait'],
