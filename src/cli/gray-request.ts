@@ -53,6 +53,8 @@ export async function concludeGray(session: Session, response: GrayResponse, wai
     text: `${formatGrayLine(status, session.style)}\n`,
   });
   if (advice.length > 0) session.say(`It stays so until your definitions say it themselves:\n  ${advice.join('\n  ')}`);
+  const { acked, total } = status.proxies;
+  if (acked < total) session.say(`${acked} of ${total} proxies have acknowledged so far. Who lags: mesh proxy status`);
   const next = nextCommands(status).map((command) => `\n  ${command}`);
   session.say(`Revision ${response.revision}. Next:${next.join('')}`);
 }
