@@ -19,6 +19,7 @@ const status = (acked: number, total: number): GrayStatus => ({
   revision: 7,
   stableCounts: { requests: 0, errors: 0 },
   grayCounts: { requests: 0, errors: 0 },
+  lastGrayAt: null,
   proxies: { acked, total },
   history: [],
 });
