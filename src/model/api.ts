@@ -287,6 +287,9 @@ export interface ProxyItem {
   >;
 }
 
+/** What `type` of a proxy's configuration may be asked for, besides `all`. */
+export const proxyConfigTypes = ['listeners', 'routes', 'clusters', 'endpoints', 'runtime', 'bootstrap'] as const;
+
 /** GET /v1/proxies/{proxy}/config?type=listeners|routes|clusters|endpoints|bootstrap|all : what the pilot serves to it, as Envoy JSON. */
 export interface ProxyConfig {
   readonly proxy: string;

@@ -11,6 +11,7 @@ export interface ProxyMetadata {
   readonly version: string;
   readonly instance: string;
   readonly node: string;
+  /** Ours, not Envoy's. */
   readonly cluster: string;
   /** IP of the node, where inbound listeners bind. */
   readonly address: string;

@@ -1,6 +1,6 @@
 /** Proxies: which versions they have, what they are served, and waiting for them. */
 import { z } from 'zod';
-import type { List, ProxyConfig, ProxyItem } from '../../model/api.js';
+import { type List, type ProxyConfig, type ProxyItem, proxyConfigTypes } from '../../model/api.js';
 import type { NodePlan } from '../../model/node-plan.js';
 import { byText } from '../../model/order.js';
 import { instanceBootstrap } from '../../planner/bootstrap.js';
@@ -13,7 +13,6 @@ import { defineRoute, queryCount, queryFlag, type Route } from './route.js';
 
 const ACK_WAIT_MS = 30_000;
 const MAX_ACK_WAIT_MS = 600_000;
-const configTypes = ['clusters', 'endpoints', 'listeners', 'routes', 'runtime', 'bootstrap'] as const;
 
 export function proxyRoutes(api: ApiContext): readonly Route[] {
   return [
@@ -38,7 +37,7 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
       // An id holds slashes; a client may encode them or not.
       path: '/v1/proxies/:proxy{.+}/config',
       summary: 'What a proxy is served, as Envoy JSON',
-      query: z.strictObject({ type: z.enum([...configTypes, 'all']).optional() }),
+      query: z.strictObject({ type: z.enum([...proxyConfigTypes, 'all']).optional() }),
       answer: 'ProxyConfig',
       async handle({ param, query: { type = 'all' }, signal }) {
         const proxy = param('proxy');

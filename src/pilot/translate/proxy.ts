@@ -1,25 +1,13 @@
 /** Who a proxy says that it is: Envoy's node, as the planner's bootstrap writes it, read strictly. */
-import { type InstancePorts } from '../../model/instance.js';
 import { proxyId } from '../../model/names.js';
-import type { PlannedInstance, PlannedUpstream } from '../../model/node-plan.js';
+import type { PlannedUpstream } from '../../model/node-plan.js';
+import type { ProxyMetadata } from '../../model/proxy-metadata.js';
 
 export type ProxyUpstream = Extract<PlannedUpstream, { mode: 'proxy' }>;
 
 /** All that translation must know of one proxy. The same object for the whole stream: translators remember by identity. */
-export interface ProxyScope {
+export interface ProxyScope extends Omit<ProxyMetadata, 'revision' | 'upstreams'> {
   readonly id: string;
-  readonly namespace: string;
-  readonly service: string;
-  readonly version: string;
-  readonly instance: string;
-  readonly node: string;
-  /** Ours, not Envoy's. */
-  readonly cluster: string;
-  /** Inbound listeners bind here. */
-  readonly address: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly ports: InstancePorts;
-  readonly servicePorts: PlannedInstance['servicePorts'];
   /** Those that go through the proxy. */
   readonly upstreams: readonly ProxyUpstream[];
 }

@@ -1,3 +1,4 @@
+import { proxyConfigTypes } from '../../../model/api.js';
 import { suggestion } from '../../../model/suggestion.js';
 import { MeshError } from '../../../runtime/mesh-error.js';
 import { defineCommand } from '../../command.js';
@@ -5,7 +6,7 @@ import { oneProxy } from '../../find-proxy.js';
 import { writeAnswer } from '../../output/answer.js';
 import { formatTable } from '../../output/table.js';
 
-const types = ['listeners', 'routes', 'clusters', 'endpoints', 'runtime', 'bootstrap', 'all'];
+const types: readonly string[] = [...proxyConfigTypes, 'all'];
 
 export const command = defineCommand({
   details: 'As the pilot serves it. The table names the resources; -o json or yaml shows them whole.',
