@@ -40,6 +40,15 @@ async function setup(args: readonly string[], commands: Readonly<Record<string, 
   });
 }
 
+/** What a script prints that is run in the clone. */
+async function inBash(script: string): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    execFile('bash', ['-c', script], { cwd: clone, timeout: 20_000 }, (error, stdout, stderr) =>
+      error === null ? resolve(stdout) : reject(new Error(stderr, { cause: error })),
+    );
+  });
+}
+
 describe('scripts/setup', () => {
   it('with --check names what is there and what is to do, exits 1, and makes nothing', async () => {
     const { code, said } = await setup(['--check', '--tests']);
@@ -63,6 +72,39 @@ describe('scripts/setup', () => {
     expect(code).toBe(1);
     expect(said).toMatch(/^… Node +18\.19\.0, but 20\.20 or later is wanted/m);
     expect(said).toContain('nvm install 20');
+  });
+
+  it('starts the engine over the pid files of one that was killed, whose number is a zombie or another program now', async () => {
+    const said = await inBash(`
+      for part in scripts/lib/setup/*.sh; do source "$part"; done
+      DOCKERD_PID_FILE=dockerd.pid CONTAINERD_PID_FILE=containerd.pid
+      start_dockerd() { echo "started, with pid files: $(ls -- *.pid | xargs)"; }
+      sh -c 'sleep 0 & echo $! >dockerd.pid; exec sleep 60' >/dev/null 2>&1 &
+      parent=$!
+      until [[ -s dockerd.pid && $(sed 's/.*) //' "/proc/$(<dockerd.pid)/stat") == Z* ]]; do :; done
+      echo $$ >containerd.pid
+      touch other.pid
+      start_dockerd_unless_running
+      kill $parent
+    `);
+    expect(said).toBe('started, with pid files: other.pid\n');
+  });
+
+  it('leaves the engine alone while it runs, if it does not answer yet', async () => {
+    const said = await inBash(`
+      for part in scripts/lib/setup/*.sh; do source "$part"; done
+      DOCKERD_PID_FILE=dockerd.pid CONTAINERD_PID_FILE=containerd.pid
+      start_dockerd() { echo started; }
+      cp "$(command -v sleep)" dockerd
+      ./dockerd 60 >/dev/null 2>&1 &
+      running=$!
+      echo $running >dockerd.pid
+      until runs_as dockerd.pid dockerd; do :; done
+      start_dockerd_unless_running
+      ls -- *.pid
+      kill $running
+    `);
+    expect(said).toBe('dockerd.pid\n');
   });
 
   it('knows no other option', async () => {
