@@ -25,12 +25,15 @@ export interface LocalAgentsOptions {
 
 export interface LocalAgents {
   nodes(): readonly string[];
+  /** By node: why its agent could not start. It is tried again every 5 s. */
+  failures(): ReadonlyMap<string, string>;
   close(): Promise<void>;
 }
 
 export async function followLocalNodes(options: LocalAgentsOptions): Promise<LocalAgents> {
   const { store, clock, log } = options;
   const agents = new Map<string, Agent>();
+  const failures = new Map<string, string>();
   const closing = new AbortController();
   const nodes = (): string[] => [...agents.keys()].toSorted();
   const round = new Latest(clock, 0, () => reconcile());
@@ -42,6 +45,7 @@ export async function followLocalNodes(options: LocalAgentsOptions): Promise<Loc
 
   return {
     nodes,
+    failures: () => failures,
     async close() {
       closing.abort(new Error('closed'));
       await round.close();
@@ -52,24 +56,26 @@ export async function followLocalNodes(options: LocalAgentsOptions): Promise<Loc
 
   async function reconcile(): Promise<void> {
     const wanted = localNodes(mirror, store);
-    let failed = false;
     for (const node of wanted) {
       if (agents.has(node) || closing.signal.aborted) continue;
       try {
         agents.set(node, await options.start(node, closing.signal));
+        failures.delete(node);
         options.onChange(nodes());
       } catch (error) {
-        failed = true;
-        log.error({ node, error: messageOf(error) }, 'the agent could not start, it is tried again');
+        const reason = messageOf(error);
+        if (failures.get(node) !== reason) log.error({ node, reason }, 'the agent could not start, it is tried again');
+        failures.set(node, reason);
       }
     }
+    for (const node of failures.keys()) if (!wanted.has(node)) failures.delete(node);
     for (const [node, agent] of agents) {
       if (wanted.has(node) || closing.signal.aborted) continue;
       agents.delete(node);
       await sayFarewell(agent);
       options.onChange(nodes());
     }
-    if (failed) void retry();
+    if (failures.size > 0) void retry();
   }
 
   async function retry(): Promise<void> {

@@ -5,7 +5,7 @@ import { MeshError } from '../runtime/mesh-error.js';
 import type { UpOptions } from './commands/up.js';
 import { readSources } from './input.js';
 import type { Session } from './session.js';
-import { nextSteps } from './up-foreground.js';
+import { nextSteps, sayStep } from './up-foreground.js';
 import { readUpState, type UpState } from './up-state.js';
 
 const DEFAULT_START_MS = 60_000;
@@ -36,10 +36,7 @@ export async function upDetached(session: Session, options: UpOptions, dataDir: 
     () => ended,
     logFile,
   );
-  for (const line of state.done) {
-    session.say(`${session.errorStyle.tone('good', session.errorStyle.symbol.ok)} ${line}`);
-  }
-  session.say(`${session.errorStyle.tone('good', session.errorStyle.symbol.ok)} log      ${logFile}`);
+  for (const step of [...state.steps, { text: `log      ${logFile}`, ok: true }]) sayStep(session, step);
   session.say(nextSteps(`http://${state.http}`, options.file !== undefined, options));
 }
 

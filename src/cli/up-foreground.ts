@@ -2,12 +2,13 @@ import type { UpOptions } from './commands/up.js';
 import { withSource } from './failure.js';
 import { hostName } from './host-name.js';
 import { readSources, sourceText } from './input.js';
+import type { LocalAgents } from './local-agents.js';
 import { type LocalMesh, startLocalMesh } from './local-mesh.js';
 import { countChanges, hasChanges } from './output/changes.js';
 import { planSummary } from './output/plan-steps.js';
 import { startTimeOf } from './process-identity.js';
 import type { Session } from './session.js';
-import { readUpState, type UpState, writeUpState } from './up-state.js';
+import { readUpState, type UpState, type UpStep, writeUpState } from './up-state.js';
 
 /** Starts everything, says what it did, and leaves it running. */
 export async function upForeground(session: Session, options: UpOptions, dataDir: string): Promise<LocalMesh> {
@@ -23,7 +24,7 @@ export async function upForeground(session: Session, options: UpOptions, dataDir
     if (files !== undefined) await applyFiles(session, mesh, files, record.done);
     await ensureNode(session, mesh, record.done);
     const agents = await mesh.runAgents((nodes) => void record.nodes(nodes));
-    await record.done(`agents   ${agents.nodes().join(', ') || 'none: no Node has an address of this machine'}`);
+    await sayAgents(agents, record);
     if (files !== undefined) await deployAll(session, mesh, record.done);
     await record.ready();
     session.say(nextSteps(mesh.server, files !== undefined, options));
@@ -36,6 +37,8 @@ export async function upForeground(session: Session, options: UpOptions, dataDir
 
 interface Record {
   readonly done: (line: string) => Promise<void>;
+  /** What does not work, and why; the rest goes on. */
+  readonly lacking: (line: string) => Promise<void>;
   readonly nodes: (nodes: readonly string[]) => Promise<void>;
   readonly ready: () => Promise<void>;
 }
@@ -56,7 +59,7 @@ async function openRecord(
     storeUrl: `etcd://${mesh.store.addresses.join(',')}`,
     nodes: [...earlierNodes],
     ready: false,
-    done: [],
+    steps: [],
   };
   let last: Promise<void> = Promise.resolve();
   const write = (change: Partial<UpState>): Promise<void> => {
@@ -65,15 +68,33 @@ async function openRecord(
     last = last.then(() => writeUpState(dataDir, snapshot));
     return last;
   };
-  const { errorStyle } = session;
+  const step = (one: UpStep): Promise<void> => {
+    sayStep(session, one);
+    return write({ steps: [...state.steps, one] });
+  };
   return {
-    done: (line) => {
-      session.say(`${errorStyle.tone('good', errorStyle.symbol.ok)} ${line}`);
-      return write({ done: [...state.done, line] });
-    },
+    done: (text) => step({ text, ok: true }),
+    lacking: (text) => step({ text, ok: false }),
     nodes: (nodes) => write({ nodes: [...new Set([...state.nodes, ...nodes])].toSorted() }),
     ready: () => write({ ready: true }),
   };
+}
+
+export function sayStep(session: Session, { text, ok }: UpStep): void {
+  const { tone, symbol } = session.errorStyle;
+  session.say(`${ok ? tone('good', symbol.ok) : tone('bad', symbol.fail)} ${text}`);
+}
+
+async function sayAgents(agents: LocalAgents, record: Record): Promise<void> {
+  const [nodes, failures] = [agents.nodes(), agents.failures()];
+  if (nodes.length > 0 || failures.size === 0) {
+    await record.done(`agents   ${nodes.join(', ') || 'none: no Node has an address of this machine'}`);
+  }
+  for (const [node, reason] of failures) {
+    await record.lacking(
+      `agent    ${node} could not start, nothing runs there until it can (tried every 5 s): ${reason}`,
+    );
+  }
 }
 
 async function applyFiles(

@@ -18,10 +18,11 @@ const stateSchema = z.object({
   /** Nodes that this machine has run, also those of earlier runs: their containers may still be there. */
   nodes: z.array(z.string()),
   ready: z.boolean(),
-  /** What it did, a line each. */
-  done: z.array(z.string()),
+  /** What it did, and what it could not do, a line each. */
+  steps: z.array(z.object({ text: z.string(), ok: z.boolean() })),
 });
 export type UpState = z.output<typeof stateSchema>;
+export type UpStep = UpState['steps'][number];
 
 const FILE = 'up.json';
 

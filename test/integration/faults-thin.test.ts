@@ -195,3 +195,15 @@ test('mesh up that is killed goes on where it was: revision, release and weight'
   expect(await gray('status', 'reviews')).toMatchObject({ weight: 30, revision });
   expect(await gray('shift', 'reviews', '+20')).toMatchObject({ revision: revision + 1 });
 }, 60_000);
+
+test('mesh up without an engine says which node runs nothing, and why', async () => {
+  const folder = await temporaryFolder('up');
+  closers.push(() => folder.remove());
+  const env = { DOCKER_HOST: 'unix:///nowhere/docker.sock' };
+  const args = ['--data-dir', path.join(folder.path, 'data'), '--listen', '127.0.0.1:0', '--xds', '127.0.0.1:0'];
+  const up = startDaemon(['up', ...args], { env });
+  closers.push(() => up.stop());
+  await until('it is ready', () => up.log().includes('Ready. Next:'), 20_000);
+  expect(up.log()).toMatch(/^✖ agent +\S+ could not start, nothing runs there until it can .*nowhere\/docker\.sock/m);
+  expect(up.log()).not.toContain('✔ agents');
+});
