@@ -81,8 +81,8 @@ async function openRecord(
 }
 
 export function sayStep(session: Session, { text, ok }: UpStep): void {
-  const { tone, symbol } = session.errorStyle;
-  session.say(`${ok ? tone('good', symbol.ok) : tone('bad', symbol.fail)} ${text}`);
+  const style = session.errorStyle;
+  session.say(`${ok ? style.tone('good', style.symbol.ok) : style.tone('bad', style.symbol.fail)} ${text}`);
 }
 
 async function sayAgents(agents: LocalAgents, record: Record): Promise<void> {
