@@ -99,6 +99,16 @@ async function open(
       return BigInt((await send).header.revision);
     },
     mirror: (mirrorOptions) => open(openMirror({ connection, clock, log, epochKey: keys.metaEpoch }, mirrorOptions)),
+    isLeaseAlive: async (leaseId, signal) => {
+      const request = { ID: leaseId, keys: false };
+      const what = `ask for the lease ${leaseId}`;
+      const answer = await connection.call(
+        what,
+        (client, call) => client.leaseClient.leaseTimeToLive(request, call),
+        signal,
+      );
+      return Number(answer.TTL) > 0;
+    },
     registrar: (registrarOptions) => open(openRegistrar({ connection, clock, log }, registrarOptions)),
     close: async () => {
       await Promise.all([...closables].map((thing) => thing.close()));

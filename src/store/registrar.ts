@@ -41,6 +41,7 @@ class LeasedKeys implements Registrar {
   readonly #wanted = new Map<string, string>();
   readonly #unwritten = new Set<string>();
   readonly #unwanted = new Set<string>();
+  readonly #lent = new Set<string>();
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(state: RegistrarState) => void>();
   readonly #settled = new Settled(this.#closing.signal);
@@ -84,7 +85,16 @@ class LeasedKeys implements Registrar {
   }
 
   isAlive(): boolean {
-    return this.#context.clock.monotonic() < this.#validUntilMs;
+    return this.aliveForMs() > 0;
+  }
+
+  aliveForMs(): number {
+    return Math.max(0, this.#validUntilMs - this.#context.clock.monotonic());
+  }
+
+  lend(key: string): () => void {
+    this.#lent.add(key);
+    return () => this.#lent.delete(key);
   }
 
   onState(listener: (state: RegistrarState) => void): () => void {
@@ -105,6 +115,8 @@ class LeasedKeys implements Registrar {
     let failures = 0;
     while (!this.#closing.signal.aborted) {
       this.#wake = new AbortController();
+      // After a stall of this process the lease may be over, and the next step make it good again: say so in between.
+      if (!this.isAlive()) this.#announce('it was not renewed in time');
       try {
         await this.#step();
         failures = 0;
@@ -164,7 +176,7 @@ class LeasedKeys implements Registrar {
     for (const key of lost) this.#unwritten.add(key);
     if (lost.length > 0)
       log.warn({ keys: lost.slice(0, 10), count: lost.length }, 'registered keys were gone from the store');
-    for (const key of keys) if (!this.#wanted.has(key)) this.#unwanted.add(key);
+    for (const key of keys) if (!this.#wanted.has(key) && !this.#lent.has(key)) this.#unwanted.add(key);
     await this.#deleteUnwanted();
   }
 

@@ -80,6 +80,8 @@ export interface Store {
   head(signal?: AbortSignal): Promise<bigint>;
   mirror(options: MirrorOptions): Mirror;
   registrar(options: RegistrarOptions): Registrar;
+  /** Has this lease (decimal id) neither run out nor been revoked? */
+  isLeaseAlive(leaseId: string, signal?: AbortSignal): Promise<boolean>;
   /** Ends every mirror and registrar that is still open (their leases are revoked), then the connection. */
   close(): Promise<void>;
 }
@@ -157,6 +159,10 @@ export interface Registrar {
   flush(signal?: AbortSignal): Promise<void>;
   /** By our own monotonic clock, counted from when the renewal was sent: false at the latest when the store says so. */
   isAlive(): boolean;
+  /** How long that is so if no renewal succeeds any more; 0 when it is over. */
+  aliveForMs(): number;
+  /** A key that somebody else writes under this lease: left alone until the returned function is called. */
+  lend(key: string): () => void;
   onState(listener: (state: RegistrarState) => void): () => void;
   /**
    * Revokes the lease: all keys vanish at once. With `keepLease` they stay until it runs out, for a successor that writes

@@ -33,9 +33,8 @@ export function transactOver(connection: Connection, keys: Keys, clock: Clock): 
         return resultOf(await connection.call(what, (client, options) => client.kv.txn(request, options), signal));
       } catch (error) {
         if (isUnanswered(faultOf((error as Error).cause))) throw undecided(error as MeshError);
-        // The server has lost our marker's lease (wiped, restarted without it): nothing was applied.
-        const leaseGone = faultOf((error as Error).cause) === 'lease-gone';
-        if (!leaseGone || attempt > 1 || transaction.put.some((put) => put.lease)) throw error;
+        // The server has lost our marker's lease (wiped, restarted without it) or the caller's: nothing was applied.
+        if (faultOf((error as Error).cause) !== 'lease-gone' || attempt > 1) throw error;
         markerLease.forget();
       }
     }
