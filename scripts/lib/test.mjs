@@ -4,6 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { runChecks } from './checks.mjs';
+import { forgetResults, keptResults, printResults } from './faults.mjs';
 import { cache } from './places.mjs';
 import { run } from './run.mjs';
 import { testDirectories } from './test-directories.mjs';
@@ -27,9 +28,11 @@ const results = [];
 for (const name of chosen) {
   console.log(`\n── ${name}`);
   const startedMs = performance.now();
+  if (name === 'faults') forgetResults();
   const counts = name === 'check' ? await runChecks() : await runVitest(name);
   results.push({ name, ...counts, seconds: (performance.now() - startedMs) / 1000 });
 }
+if (chosen.includes('faults')) printResults(keptResults());
 process.exitCode = report(results);
 
 async function makeImages() {

@@ -34,9 +34,9 @@ export function hasEtcd(): boolean {
 
 export async function startEtcd(): Promise<Etcd> {
   const folder = await temporaryFolder('etcd');
-  const dataDir = path.join(folder.path, 'data');
   const [client, peer] = [await freePort(), await freePort()];
-  let running = await start(dataDir, client, peer);
+  const member = { name: 'default', dataDir: path.join(folder.path, 'data'), client, peer };
+  let running = await startMember(member, [member]);
   return {
     url: `etcd://127.0.0.1:${client}`,
     address: `127.0.0.1:${client}`,
@@ -44,30 +44,40 @@ export async function startEtcd(): Promise<Etcd> {
       return running.pid ?? 0;
     },
     async stop() {
-      await end(running, 'SIGKILL');
+      await endMember(running, 'SIGKILL');
       await folder.remove();
     },
-    kill: () => end(running, 'SIGKILL'),
+    kill: () => endMember(running, 'SIGKILL'),
     signal: (signal) => void running.kill(signal),
     async restart({ wiped = false } = {}) {
-      await end(running, 'SIGTERM');
-      if (wiped) await rm(dataDir, { recursive: true, force: true });
-      running = await start(dataDir, client, peer);
+      await endMember(running, 'SIGTERM');
+      if (wiped) await rm(member.dataDir, { recursive: true, force: true });
+      running = await startMember(member, [member]);
     },
   };
 }
 
-async function start(dataDir: string, clientPort: number, peerPort: number): Promise<ChildProcess> {
-  const client = `http://127.0.0.1:${clientPort}`;
-  const peer = `http://127.0.0.1:${peerPort}`;
+export interface MemberOptions {
+  readonly name: string;
+  readonly dataDir: string;
+  /** Ports. */
+  readonly client: number;
+  readonly peer: number;
+}
+
+/** Resolves when it takes connections, which it does not do before its cluster has a quorum. */
+export async function startMember(member: MemberOptions, cluster: readonly MemberOptions[]): Promise<ChildProcess> {
+  const client = `http://127.0.0.1:${member.client}`;
+  const peer = `http://127.0.0.1:${member.peer}`;
   const flags = {
-    'data-dir': dataDir,
+    name: member.name,
+    'data-dir': member.dataDir,
     'log-level': 'error',
     'listen-client-urls': client,
     'advertise-client-urls': client,
     'listen-peer-urls': peer,
     'initial-advertise-peer-urls': peer,
-    'initial-cluster': `default=${peer}`,
+    'initial-cluster': cluster.map((one) => `${one.name}=http://127.0.0.1:${one.peer}`).join(','),
   };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const child = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -80,7 +90,7 @@ async function start(dataDir: string, clientPort: number, peerPort: number): Pro
     'etcd answers',
     async () => {
       if (child.exitCode !== null) throw new Error(`etcd ended with ${child.exitCode}: ${words}`);
-      return accepts(clientPort);
+      return accepts(member.client);
     },
     ANSWERS_WITHIN_MS,
   );
@@ -98,7 +108,8 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+/** Also one that is paused. */
+export function endMember(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.kill('SIGCONT');
