@@ -9,6 +9,7 @@ import type {
   DeployRequest,
   DeployResponse,
   ErrorBody,
+  EventItem,
   GrayCommandRequest,
   GrayHistoryItem,
   GrayResponse,
@@ -65,6 +66,14 @@ export interface InstanceQuery {
   readonly node?: string | undefined;
 }
 
+export interface EventQuery {
+  readonly namespace: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly service?: string;
+  readonly sinceMs: number;
+}
+
 export type GrayCommand = 'promote' | 'rollback' | 'pause' | 'resume' | 'undo';
 
 export interface Api {
@@ -79,6 +88,7 @@ export interface Api {
   deploy(request: DeployRequest): Promise<DeployResponse>;
   deployments(): Promise<List<DeploymentItem>>;
   instances(query: InstanceQuery): Promise<List<InstanceItem>>;
+  events(query: EventQuery): Promise<List<EventItem>>;
   nodes(): Promise<List<NodeItem>>;
   status(): Promise<StatusResponse>;
   grayStart(namespace: string, service: string, request: GrayStartRequest): Promise<GrayResponse>;
@@ -125,6 +135,7 @@ export function createApi(transport: Transport, options: ApiOptions): Api {
     deploy: (request) => post('/v1/deploy', request),
     deployments: () => get('/v1/deployments'),
     instances: (query) => get(path(['v1', 'instances'], { ...query })),
+    events: (query) => get(path(['v1', 'events'], { ...query })),
     nodes: () => get('/v1/nodes'),
     status: () => get('/v1/status'),
     grayStart: (namespace, service, request) => post(path(['v1', 'gray', namespace, service, 'start']), request),

@@ -34,6 +34,7 @@ export const commands: readonly Row[] = [
   row(running, 'deploy', 'Run what the definitions say', () => import('./commands/deploy.js')),
   row(running, 'ps', 'List instances', () => import('./commands/ps.js')),
   row(running, 'logs', 'Show the output of instances', () => import('./commands/logs.js')),
+  row(running, 'events', 'What happened of late', () => import('./commands/events.js')),
   row(running, 'node', 'Nodes and their agents', () => import('./commands/node.js')),
   row(traffic, 'gray', 'Gray release: shift traffic to a new version, and back', () => import('./commands/gray.js')),
   row(traffic, 'proxy', 'What the sidecars have and acknowledged', () => import('./commands/proxy.js')),

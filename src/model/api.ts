@@ -2,6 +2,7 @@
 import type { Document } from './definition.js';
 import type { InstanceState } from './instance.js';
 import type { PilotStatus } from './leased-values.js';
+import type { MeshEvent } from './mesh-event.js';
 import type { NodePlan } from './node-plan.js';
 import type { Problem } from './problem.js';
 import type { ReleaseMatch, ReleasePhase, ReleaseTransition } from './release.js';
@@ -88,6 +89,12 @@ export interface DefinitionItem {
 
 /** GET /v1/history?kind=&namespace=&name=&limit= (newest first) and GET /v1/history/{revision} */
 export type HistoryItem = Revision;
+
+/** GET /v1/events?namespace=&kind=&name=&service=&sinceMs=&limit= : oldest first. */
+export interface EventItem extends MeshEvent {
+  /** The same while the event is only counted up. */
+  readonly id: string;
+}
 
 /** One line of a plan. */
 export interface PlanStep {
@@ -322,7 +329,16 @@ export interface WatchRevision {
   }[];
 }
 
-export type WatchTopic = 'definitions' | 'instances' | 'plans' | 'releases' | 'facts' | 'nodes' | 'pilots' | 'acks';
+export type WatchTopic =
+  | 'definitions'
+  | 'instances'
+  | 'plans'
+  | 'releases'
+  | 'facts'
+  | 'nodes'
+  | 'pilots'
+  | 'acks'
+  | 'events';
 
 /** Something that these topics show has changed: read it again. */
 export interface WatchChange {

@@ -99,7 +99,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     else log.warn({ pilot: id, store: store.description }, 'the store has the history again that is served');
     acks.note();
   };
-  const ranges = meshRanges(keys);
+  // Events are only passed on to those who watch: whoever shows them reads them.
+  const ranges = [...meshRanges(keys), keys.below('event')];
   const mirror = store.mirror({ list: ranges, watch: ranges, onChange });
   mirror.onState(({ synced }) => metrics.synced(synced));
 

@@ -126,6 +126,8 @@ function applyOwn(edit: Edit, key: string, parsed: ParsedKey, value: string | un
     case 'freeze':
     case 'lock':
     case 'leader':
+    case 'event':
+    case 'witness':
     case 'txn':
       // Histories, leases and acknowledgements: they alter nothing that a proxy is sent, and must not wake one another.
       return undefined;

@@ -8,6 +8,7 @@ import type { Range } from './range.js';
 
 export const DEFAULT_PREFIX = 'lightmesh/';
 const REVISION_DIGITS = 12;
+const TIME_DIGITS = 13;
 
 export type ParsedKey =
   | { readonly kind: 'meta'; readonly name: string }
@@ -33,6 +34,8 @@ export type ParsedKey =
   | { readonly kind: 'freeze'; readonly namespace: string | undefined; readonly service: string | undefined }
   | { readonly kind: 'lock'; readonly name: string }
   | { readonly kind: 'leader'; readonly role: string }
+  | { readonly kind: 'event'; readonly id: string }
+  | { readonly kind: 'witness'; readonly node: string }
   | { readonly kind: 'txn'; readonly id: string };
 
 export type Keys = ReturnType<typeof keysUnder>;
@@ -66,6 +69,10 @@ export function keysUnder(prefix: string) {
     freeze: (namespace?: string, service?: string) => at('freeze', namespace ?? NO_NAMESPACE, service ?? NO_NAMESPACE),
     lock: (name: string) => at('lock', name),
     leader: (role: string) => at('leader', role),
+    /** Leased, never renewed: what happened, for people. Sorted by when it happened first. */
+    event: (atMs: number, id: string) => at('event', `${String(atMs).padStart(TIME_DIGITS, '0')}-${id}`),
+    /** What this node's agent has seen of other nodes' suspects. */
+    witness: (node: string) => at('witness', node),
     /** Leased marker of one transaction: tells whether it was applied when its answer got lost. */
     txn: (id: string) => at('txn', id),
 
@@ -119,6 +126,10 @@ export function parseKey(key: string): ParsedKey | undefined {
       return { kind: 'lock', name: text(a) };
     case 'leader 1':
       return { kind: 'leader', role: text(a) };
+    case 'event 1':
+      return { kind: 'event', id: text(a) };
+    case 'witness 1':
+      return { kind: 'witness', node: text(a) };
     case 'txn 1':
       return { kind: 'txn', id: text(a) };
     default:

@@ -89,6 +89,15 @@ async function open(
       return listIntervals(connection, intervals, listOptions, signal);
     },
     transact,
+    grant: async (ttlSeconds, signal) => {
+      const request = { TTL: ttlSeconds, ID: 0 };
+      const open = connection.call(
+        'open a lease',
+        (client, call) => client.leaseClient.leaseGrant(request, call),
+        signal,
+      );
+      return (await open).ID;
+    },
     head: async (signal) => {
       const request = { key: Buffer.from(keys.metaEpoch), count_only: true };
       const send = connection.call(

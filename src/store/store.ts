@@ -76,6 +76,8 @@ export interface Store {
    * At most 100 operations and 100 comparisons, 1 MiB together (MESH2006 before anything is sent).
    */
   transact(transaction: Transaction, signal?: AbortSignal): Promise<TransactionResult>;
+  /** A lease that nobody renews, decimal id: what is put under it vanishes by itself. */
+  grant(ttlSeconds: number, signal?: AbortSignal): Promise<string>;
   /** A linearizable read: the answering endpoint has a quorum behind it, and everything up to this revision is decided. */
   head(signal?: AbortSignal): Promise<bigint>;
   mirror(options: MirrorOptions): Mirror;

@@ -126,6 +126,15 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
       expect(results.filter(({ ok }) => ok)).toHaveLength(1);
     });
 
+    it('puts keys under a lease that nobody renews, so that they vanish with it', async () => {
+      await fresh();
+      const key = store.keys.event(1, 'x');
+      const lease = await store.grant(2);
+      await store.transact({ compare: [], put: [{ key, value: '1', lease }], delete: [] });
+      expect((await store.get(key))?.lease).toBe(lease);
+      await until('the key has vanished', async () => (await store.get(key)) === undefined);
+    });
+
     it('deletes keys and prefixes in the same revision that puts others', async () => {
       await fresh();
       await put({ [store.keys.plan('a')]: '1', [store.keys.deploy('d1')]: '1', [store.keys.deploy('d2')]: '1' });

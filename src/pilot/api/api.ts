@@ -6,6 +6,7 @@ import type { ApiContext } from './context.js';
 import { definitionRoutes } from './definitions.js';
 import { deploymentRoutes } from './deployments.js';
 import { errorResponse } from './errors.js';
+import { eventRoutes } from './events.js';
 import { grayRoutes } from './gray.js';
 import { instanceRoutes } from './instances.js';
 import { processRoutes } from './process.js';
@@ -41,6 +42,7 @@ function routesOf(api: ApiContext): readonly Route[] {
     ...instanceRoutes(api),
     ...grayRoutes(api),
     ...proxyRoutes(api),
+    ...eventRoutes(api),
     ...statusRoutes(api),
     ...watchRoutes(api),
   ];

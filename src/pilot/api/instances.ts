@@ -1,9 +1,6 @@
 /** What runs: instances and nodes. */
 import { z } from 'zod';
-import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
-import { DEFAULT_NAMESPACE } from '../../model/names.js';
-import { serviceKind } from '../../model/service.js';
-import { requireNode, requireService } from '../operations/known-names.js';
+import { refuseUnknown } from '../operations/known-names.js';
 import type { ApiContext } from './context.js';
 import { listOf } from './lists.js';
 import { readMeshView } from './mesh-view.js';
@@ -47,20 +44,4 @@ export function instanceRoutes(api: ApiContext): readonly Route[] {
       },
     }),
   ];
-}
-
-/** Nothing runs there, or there is no such thing: the second is worth saying. */
-function refuseUnknown(
-  snapshot: MeshSnapshot,
-  query: {
-    readonly service?: string | undefined;
-    readonly namespace: string | undefined;
-    readonly node?: string | undefined;
-  },
-): void {
-  const { service, namespace, node } = query;
-  if (node !== undefined) requireNode(snapshot, node);
-  if (service === undefined) return;
-  const isKnown = namespace === undefined && snapshot.definitions.all(serviceKind).some(({ name }) => name === service);
-  if (!isKnown) requireService(snapshot, namespace ?? DEFAULT_NAMESPACE, service);
 }

@@ -22,6 +22,7 @@ const topics: Partial<Record<ParsedKey['kind'], WatchTopic>> = {
   node: 'nodes',
   pilot: 'pilots',
   ack: 'acks',
+  event: 'events',
 };
 
 export function watchRoutes(api: ApiContext): readonly Route[] {

@@ -54,7 +54,8 @@ export async function readRevision(store: Store, revision: number, signal?: Abor
   return value;
 }
 
-async function* newestFirst(store: Store, first: number, signal?: AbortSignal): AsyncGenerator<Revision> {
+/** From the newest down to `first`. */
+export async function* newestFirst(store: Store, first: number, signal?: AbortSignal): AsyncGenerator<Revision> {
   // A colon follows the digits in the order of bytes, so the range holds every number, and not the head.
   let end = `${store.prefix}rev/:`;
   const start = store.keys.rev(first);

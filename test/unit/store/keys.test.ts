@@ -50,6 +50,8 @@ describe('keys', () => {
     [keys.freeze('default', 'r'), 'lightmesh/freeze/default/r', { kind: 'freeze', namespace: 'default', service: 'r' }],
     [keys.lock('deploy'), 'lightmesh/lock/deploy', { kind: 'lock', name: 'deploy' }],
     [keys.leader('release'), 'lightmesh/leader/release', { kind: 'leader', role: 'release' }],
+    [keys.event(42, 'x'), 'lightmesh/event/0000000000042-x', { kind: 'event', id: '0000000000042-x' }],
+    [keys.witness('a'), 'lightmesh/witness/a', { kind: 'witness', node: 'a' }],
     [keys.txn('x'), 'lightmesh/txn/x', { kind: 'txn', id: 'x' }],
   ])('%s is written as the contract says and read back', (key, written, parsed) => {
     expect(key).toBe(written);
