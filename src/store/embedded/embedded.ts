@@ -35,6 +35,7 @@ const EXPIRY_CHECK_MS = 250;
 const STALL_MS = 1000;
 const TIDY_MS = 60_000;
 const PROGRESS_MS = 10 * 60_000;
+const MARK_MS = 1000;
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { dir, clock, log } = options;
@@ -66,6 +67,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
       engine.revokeExpired();
     });
     repeat(TIDY_MS, () => engine.tidy());
+    repeat(MARK_MS, () => engine.markJournal());
     repeat(PROGRESS_MS, () => services.reportProgress());
     engine.onFailure((error) => {
       log.error({ err: error }, 'the embedded store stops: what is on its disk is not known any more');

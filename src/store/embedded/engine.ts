@@ -25,7 +25,6 @@ export class Engine implements State {
   readonly #clusterId: string;
   #rewrittenBytes = 0;
   readonly #onRevision = new Set<(revision: number) => void>();
-  readonly #onFailure = new Set<(error: Error) => void>();
 
   constructor(clock: Clock, journal: Journal, records: readonly JournalRecord[]) {
     this.#clock = clock;
@@ -76,7 +75,12 @@ export class Engine implements State {
 
   /** Called once, when the journal can no longer be written. */
   onFailure(listener: (error: Error) => void): void {
-    this.#onFailure.add(listener);
+    this.#journal.onFailure(listener);
+  }
+
+  /** See Journal.mark. */
+  markJournal(): Promise<void> {
+    return this.#journal.mark();
   }
 
   grant(id: string, ttlSeconds: number): Lease {
@@ -133,10 +137,7 @@ export class Engine implements State {
       () => {
         for (const listener of this.#onRevision) listener(revision.revision);
       },
-      (error: Error) => {
-        for (const listener of this.#onFailure) listener(error);
-        this.#onFailure.clear();
-      },
+      () => undefined, // told by onFailure
     );
     return true;
   }

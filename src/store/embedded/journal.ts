@@ -1,13 +1,13 @@
 /**
  * The write-ahead journal: a file of frames, one frame per fsync. What many callers append while the disk is busy shares
  * the next frame. A frame is written only after the one before it is safe, so a broken frame with a whole one after it is
- * damage, never a torn end.
+ * damage, never a torn end. Beside it, `<path>.synced` says how many bytes were safe lately: whatever breaks before that
+ * was acknowledged once, so it is damage as well, whatever it looks like.
  */
-import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Logger } from '../../runtime/logger.js';
 import { MeshError } from '../../runtime/mesh-error.js';
-import { findFrame, frameOf, readFrames } from './journal-frames.js';
+import { type Disk, type DiskFile, nodeDisk, putReplacement, writeReplacement } from './disk.js';
+import { findFrame, frameOf, isTorn, readFrames } from './journal-frames.js';
 import { decodeRecords, encodeRecord, type JournalRecord } from './journal-records.js';
 
 export interface OpenedJournal {
@@ -15,29 +15,65 @@ export interface OpenedJournal {
   readonly journal: Journal;
 }
 
-/** Reads everything back. A torn end is cut off, and kept in `<path>.cut`; damage before the end is MESH2014. */
-export async function openJournal(path: string, log: Logger): Promise<OpenedJournal> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return Buffer.alloc(0);
-    throw error;
-  });
+export interface JournalOptions {
+  readonly disk?: Disk;
+  /** How long to wait for room on a full disk before it is tried again. */
+  readonly fullRetryMs?: number;
+}
+
+const FULL_RETRY_MS = 1000;
+
+/** Reads everything back. A torn end is cut off, and kept in `<path>.cut`; damage is MESH2014, and nothing is touched. */
+export async function openJournal(path: string, log: Logger, options: JournalOptions = {}): Promise<OpenedJournal> {
+  const { disk = nodeDisk, fullRetryMs = FULL_RETRY_MS } = options;
+  const bytes = (await disk.read(path)) ?? Buffer.alloc(0);
   const { bodies, goodBytes } = readFrames(bytes);
+  const damage = damageOf(bytes, goodBytes, await readMark(disk, path));
+  if (damage !== undefined) throw damaged(path, damage);
   if (goodBytes < bytes.length) {
-    const next = findFrame(bytes, goodBytes + 1);
-    if (next !== undefined) {
-      throw new MeshError('MESH2014', `the journal ${path} is damaged between byte ${goodBytes} and ${next}`, {
-        hint: 'Restore a copy of the data directory.',
-      });
-    }
-    await writeFile(`${path}.cut`, bytes.subarray(goodBytes));
-    log.warn({ path, bytes: bytes.length - goodBytes }, 'cut off a torn end of the journal');
+    await writeReplacement(disk, `${path}.cut`, bytes.subarray(goodBytes));
+    await putReplacement(disk, `${path}.cut`);
+    log.warn({ path, bytes: bytes.length - goodBytes }, 'cut off a write that was never finished from the journal');
   }
   const records = bodies.flatMap((body) => [...decodeRecords(body)]);
-  const file = await open(path, 'a');
+  const file = await disk.open(path);
   await file.truncate(goodBytes);
-  await file.datasync();
-  await syncDirectory(dirname(path));
-  return { records, journal: new Journal(path, file, goodBytes) };
+  await file.sync();
+  await disk.syncDirectoryOf(path);
+  return { records, journal: new Journal({ path, disk, fullRetryMs, log }, file, goodBytes) };
+}
+
+/** Why the file is not what was once safe; undefined when it is, be it with a torn end. */
+function damageOf(bytes: Buffer, goodBytes: number, markBytes: number): string | undefined {
+  if (goodBytes < markBytes) return `only ${goodBytes} of ${markBytes} bytes that were safe can be read`;
+  if (goodBytes === bytes.length) return undefined;
+  const next = findFrame(bytes, goodBytes + 1);
+  if (next !== undefined) return `the bytes from ${goodBytes} to ${next} do not match their checksum`;
+  if (isTorn(bytes, goodBytes)) return undefined;
+  return `the last ${bytes.length - goodBytes} bytes do not match their checksum`;
+}
+
+function damaged(path: string, why: string): MeshError {
+  return new MeshError('MESH2014', `the journal ${path} is damaged: ${why}; nothing was changed`, {
+    hint: 'Bring back a backup with `mesh store restore FILE --store embedded:DIR --replace`; the damaged journal is kept beside it.',
+  });
+}
+
+/** 0 when there is none: not written yet, or it cannot be read. */
+async function readMark(disk: Disk, path: string): Promise<number> {
+  const text = (await disk.read(markOf(path)))?.toString() ?? '';
+  return /^\d+\n$/.test(text) ? Number(text) : 0;
+}
+
+function markOf(path: string): string {
+  return `${path}.synced`;
+}
+
+interface JournalContext {
+  readonly path: string;
+  readonly disk: Disk;
+  readonly fullRetryMs: number;
+  readonly log: Logger;
 }
 
 interface Batch {
@@ -47,18 +83,30 @@ interface Batch {
   readonly reject: (error: Error) => void;
 }
 
+interface Rewrite {
+  readonly records: () => Buffer[];
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
 export class Journal {
-  readonly #path: string;
-  #file: FileHandle;
+  readonly #context: JournalContext;
+  #file: DiskFile;
   #bytes: number;
   #collecting: Batch | undefined;
   #writing: Batch | undefined;
   #running: Promise<void> | undefined;
-  #rewrite: (() => Buffer[]) | undefined;
+  #rewrite: Rewrite | undefined;
+  #markedBytes = 0;
+  #marking: Promise<void> | undefined;
+  #isReplacing = false;
+  #isFull = false;
+  #isClosing = false;
   #failure: Error | undefined;
+  readonly #onFailure = new Set<(error: Error) => void>();
 
-  constructor(path: string, file: FileHandle, bytes: number) {
-    this.#path = path;
+  constructor(context: JournalContext, file: DiskFile, bytes: number) {
+    this.#context = context;
     this.#file = file;
     this.#bytes = bytes;
   }
@@ -66,6 +114,11 @@ export class Journal {
   /** Size of the file, without what is still being written. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** There is no room on the disk: what was appended waits, and nothing of it is acknowledged until there is. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   append(record: JournalRecord): void {
@@ -80,22 +133,51 @@ export class Journal {
     return (this.#collecting ?? this.#writing)?.done;
   }
 
+  /** Called once, when nobody knows any more what is on the disk. */
+  onFailure(listener: (error: Error) => void): void {
+    this.#onFailure.add(listener);
+  }
+
   /**
-   * Replaces the file by these records, which must stand for everything that was appended before they are asked for:
-   * they are asked for at once, between two frames.
+   * Replaces the file by these records, which must stand for everything that was appended before they are asked for: they
+   * are asked for at once, between two frames. Without room for them the file stays as it is, and goes on.
    */
   rewrite(records: () => Iterable<JournalRecord>): Promise<void> {
-    this.#rewrite = () => [...records()].map(encodeRecord);
-    this.#collecting ??= newBatch();
-    const { done } = this.#collecting;
-    this.#running ??= this.#run();
-    return done;
+    return new Promise((resolve, reject) => {
+      this.#rewrite?.reject(new Error('another one came'));
+      this.#rewrite = { records: () => [...records()].map(encodeRecord), resolve, reject };
+      this.#collecting ??= newBatch();
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Writes down how much is safe by now. Once a second is often enough: it only narrows what a torn end may be. */
+  mark(): Promise<void> {
+    this.#marking ??= this.#writeMark().finally(() => {
+      this.#marking = undefined;
+    });
+    return this.#marking;
   }
 
   /** Waits for what was appended. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.#running;
+    await this.mark();
     await this.#file.close();
+  }
+
+  async #writeMark(): Promise<void> {
+    const { disk, path, log } = this.#context;
+    const bytes = this.#bytes;
+    if (bytes === this.#markedBytes || this.#isReplacing || this.#failure) return;
+    try {
+      await writeReplacement(disk, markOf(path), Buffer.from(`${bytes}\n`));
+      await putReplacement(disk, markOf(path));
+      this.#markedBytes = bytes;
+    } catch (error) {
+      if (!this.#isFull) log.warn({ err: error }, 'could not write down how much of the journal is safe');
+    }
   }
 
   async #run(): Promise<void> {
@@ -109,37 +191,90 @@ export class Journal {
         await this.#write(batch);
         batch.resolve();
       } catch (error) {
-        // After a failed fsync nobody knows what is on the disk: never try again, the next start reads what is there.
-        this.#failure ??= new MeshError('MESH2006', `could not write the journal ${this.#path}`, { cause: error });
-        batch.reject(this.#failure);
+        batch.reject(this.#fail(error));
       }
       this.#writing = undefined;
     }
     this.#running = undefined;
   }
 
+  /** After a failed fsync nobody knows what is on the disk: never try again, the next start reads what is there. */
+  #fail(error: unknown): Error {
+    if (this.#failure) return this.#failure;
+    this.#failure = new MeshError('MESH2006', `could not write the journal ${this.#context.path}`, { cause: error });
+    this.#rewrite?.reject(this.#failure);
+    for (const listener of this.#onFailure) listener(this.#failure);
+    return this.#failure;
+  }
+
   async #write(batch: Batch): Promise<void> {
     const rewrite = this.#rewrite;
-    if (!rewrite) {
-      const frame = frameOf(batch.records);
-      await this.#file.appendFile(frame);
-      await this.#file.datasync();
-      this.#bytes += frame.length;
-      return;
-    }
     this.#rewrite = undefined;
     // Taken in the same turn as the batch: what it holds is a part of these records already.
-    const frame = frameOf(rewrite());
-    const next = `${this.#path}.new`;
-    const file = await open(next, 'w');
-    await file.writeFile(frame);
-    await file.datasync();
-    await file.close();
-    await rename(next, this.#path);
-    await syncDirectory(dirname(this.#path));
+    if (rewrite && (await this.#replace(frameOf(rewrite.records()), rewrite))) return;
+    if (batch.records.length > 0) await this.#append(frameOf(batch.records));
+  }
+
+  /** False when there was no room for it: then nothing has changed. */
+  async #replace(frame: Buffer, { resolve, reject }: Rewrite): Promise<boolean> {
+    const { path, disk } = this.#context;
+    this.#isReplacing = true;
+    try {
+      await this.#marking;
+      await writeReplacement(disk, path, frame);
+      // A mark of the longer file would call the shorter one damaged.
+      await disk.remove(markOf(path));
+      await disk.syncDirectoryOf(path);
+    } catch (error) {
+      this.#isReplacing = false;
+      await disk.remove(`${path}.new`).catch(() => {}); // the next one begins with an empty file anyway
+      reject(new MeshError('MESH2006', `could not write the journal ${path} anew`, { cause: error }));
+      return false;
+    }
+    await this.#swap(frame.length).then(resolve, (error: unknown) => {
+      reject(this.#fail(error));
+      throw error;
+    });
+    return true;
+  }
+
+  async #swap(bytes: number): Promise<void> {
+    const { path, disk } = this.#context;
+    await putReplacement(disk, path);
     await this.#file.close();
-    this.#file = await open(this.#path, 'a');
-    this.#bytes = frame.length;
+    this.#file = await disk.open(path);
+    this.#bytes = bytes;
+    this.#markedBytes = 0;
+    this.#isReplacing = false;
+  }
+
+  async #append(frame: Buffer): Promise<void> {
+    while (!(await this.#appendOnce(frame))) {
+      await new Promise((resolve) => setTimeout(resolve, this.#context.fullRetryMs));
+      if (this.#isClosing) throw new Error('closed while the disk was full');
+    }
+    await this.#file.sync();
+    this.#bytes += frame.length;
+    if (this.#isFull) this.#context.log.warn({ path: this.#context.path }, 'there is room on the disk again');
+    this.#isFull = false;
+  }
+
+  /** False when the disk is full: what was written of it is taken back, and nothing is lost yet. */
+  async #appendOnce(frame: Buffer): Promise<boolean> {
+    try {
+      await this.#file.append(frame);
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+      await this.#file.truncate(this.#bytes);
+      if (!this.#isFull) {
+        const { path, log } = this.#context;
+        log.error({ path, err: error }, 'the disk is full: the store takes no change until there is room');
+      }
+      this.#isFull = true;
+      return false;
+    }
   }
 }
 
@@ -150,10 +285,4 @@ function newBatch(): Batch {
   });
   done.catch(() => {}); // who does not wait for the disk learns of its failure by the next call
   return { records: [], done, ...(settle as Pick<Batch, 'resolve' | 'reject'>) }; // set: the executor runs at once
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  await directory.sync();
-  await directory.close();
 }
