@@ -40,7 +40,14 @@ export async function openStore(url: StoreUrl | string, options: OpenStoreOption
     return open(parsed.addresses, tls, prefix, `etcd ${parsed.addresses.join(',')}`, options);
   }
   const { clock, log, listen } = options;
-  const server = await startEmbedded({ dir: parsed.dir, clock, log, ...(listen === undefined ? {} : { listen }) });
+  const { dir, quotaBytes } = parsed;
+  const server = await startEmbedded({
+    dir,
+    clock,
+    log,
+    ...(listen === undefined ? {} : { listen }),
+    ...(quotaBytes === undefined ? {} : { quotaBytes }),
+  });
   try {
     const description = `embedded ${parsed.dir} (etcd://${server.address})`;
     return await open([server.address], false, prefix, description, options, () => server.close());

@@ -11,17 +11,23 @@ export type StoreUrl =
       /** Ends with a slash. */
       readonly prefix: string;
     }
-  | { readonly kind: 'embedded'; readonly dir: string; readonly prefix: string };
+  | { readonly kind: 'embedded'; readonly dir: string; readonly prefix: string; readonly quotaBytes?: number };
 
 const DEFAULT_PORT = 2379;
-const HINT = 'Store URLs are etcd://host:port[,host:port][/prefix], etcds://… for TLS, and embedded:DIR.';
+const HINT =
+  'Store URLs are etcd://host:port[,host:port][/prefix], etcds://… for TLS, and embedded:DIR, with ?quota=512MiB where 2GiB is not right.';
+const UNITS: Readonly<Record<string, number>> = { MiB: 1024 ** 2, GiB: 1024 ** 3 };
+const MIN_QUOTA_BYTES = 4 * 1024 ** 2;
+/** A journal is read as a whole. */
+const MAX_QUOTA_BYTES = 3 * 1024 ** 3;
 
 export function parseStoreUrl(text: string): StoreUrl {
-  const embedded = /^embedded:(?:\/\/)?(.*)$/.exec(text);
+  const embedded = /^embedded:(?:\/\/)?([^?]*)(?:\?(.*))?$/.exec(text);
   if (embedded) {
-    const dir = embedded[1] ?? '';
+    const [, dir = '', query] = embedded;
     if (dir === '') throw wrong(text, 'it names no directory');
-    return { kind: 'embedded', dir, prefix: DEFAULT_PREFIX };
+    const quota = query === undefined ? {} : { quotaBytes: parseQuota(text, query) };
+    return { kind: 'embedded', dir, prefix: DEFAULT_PREFIX, ...quota };
   }
   const etcd = /^(etcds?):\/\/([^/]*)(?:\/(.*))?$/.exec(text);
   if (!etcd) throw wrong(text, 'it starts with neither etcd://, etcds:// nor embedded:');
@@ -35,9 +41,21 @@ export function parseStoreUrl(text: string): StoreUrl {
 }
 
 export function formatStoreUrl(url: StoreUrl): string {
-  if (url.kind === 'embedded') return `embedded:${url.dir}`;
+  if (url.kind === 'embedded') {
+    const { dir, quotaBytes } = url;
+    return `embedded:${dir}${quotaBytes === undefined ? '' : `?quota=${quotaBytes / (UNITS['MiB'] as number)}MiB`}`; // in the table
+  }
   const path = url.prefix === DEFAULT_PREFIX ? '' : `/${url.prefix.slice(0, -1)}`;
   return `${url.tls ? 'etcds' : 'etcd'}://${url.addresses.join(',')}${path}`;
+}
+
+function parseQuota(url: string, query: string): number {
+  const [, count, unit = ''] = /^quota=(\d+)(MiB|GiB)$/.exec(query) ?? [];
+  if (count === undefined)
+    throw wrong(url, `${JSON.stringify(query)} is not a quota such as quota=512MiB or quota=1GiB`);
+  const bytes = Number(count) * (UNITS[unit] ?? 0);
+  if (bytes < MIN_QUOTA_BYTES || bytes > MAX_QUOTA_BYTES) throw wrong(url, 'a quota is 4MiB to 3GiB');
+  return bytes;
 }
 
 function parseAddress(url: string, text: string): string {

@@ -3,10 +3,11 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Etcd3 } from 'etcd3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
-import { startEmbedded } from '../../src/store/embedded/embedded.js';
+import { type EmbeddedServer, startEmbedded } from '../../src/store/embedded/embedded.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
 import { hasEtcd } from '../support/etcd.js';
@@ -62,6 +63,13 @@ describe('its directory', () => {
     expect(second.addresses).toEqual(first.addresses);
     expect(await second.get(second.keys.metaEpoch)).toEqual(epoch);
   });
+
+  it.each(['0.0.0.0:0', '10.0.0.4:2379', '[::]:0'])(
+    'is not served on %s, where others could reach it',
+    async (listen) => {
+      await expect(startEmbedded({ dir, listen, ...context })).rejects.toMatchObject({ code: 'MESH2007' });
+    },
+  );
 
   it('is taken over when the process that the lock names is not the one that took it', async () => {
     await (await open()).close();
@@ -167,6 +175,41 @@ describe.runIf(hasEtcdctl())('etcdctl', () => {
     expect(await etcdctl(address, 'get', 'leased')).toBe('');
     await expect(etcdctl(address, 'put', `--lease=${id}`, 'leased', '1')).rejects.toThrow('requested lease not found');
   }, 20_000);
+
+  it('is refused new keys when the quota is used up, and goes on after compaction, defrag and disarm', async () => {
+    const open = (): Promise<EmbeddedServer> => startEmbedded({ dir, ...context, quotaBytes: 4 * 1024 * 1024 });
+    let server = await open();
+    const { address } = server;
+    closing({ close: () => server.close() });
+    const lease = /lease (\w+) granted/.exec(await etcdctl(address, 'lease', 'grant', '60'))?.[1] ?? '';
+    const client = new Etcd3({ hosts: [`http://${address}`] });
+    closing({ close: async () => client.close() });
+    const fill = async (): Promise<never> => {
+      for (;;) await client.put('big').value('x'.repeat(200_000));
+    };
+    await expect(fill()).rejects.toThrow('etcdserver: mvcc: database space exceeded');
+    const spaceExceeded = 'etcdserver: mvcc: database space exceeded';
+    await expect(etcdctl(address, 'put', 'more', 'x')).rejects.toThrow(spaceExceeded);
+    await expect(etcdctl(address, 'lease', 'grant', '60')).rejects.toThrow(spaceExceeded);
+    expect(await etcdctl(address, 'alarm', 'list')).toMatch(/memberID:\d+ alarm:NOSPACE/);
+    expect(await etcdctl(address, 'endpoint', 'status')).toContain('NOSPACE');
+    // Reads, deletes and renewals go on, and the alarm outlives a restart.
+    await etcdctl(address, 'del', 'big');
+    expect(await etcdctl(address, 'lease', 'keep-alive', '--once', lease)).toContain('TTL(60)');
+    await server.close();
+    server = await open();
+    await expect(etcdctl(address, 'put', 'more', 'x')).rejects.toThrow(spaceExceeded);
+    const revision = /"revision":(\d+)/.exec(await etcdctl(address, 'endpoint', 'status', '-w', 'json'))?.[1] ?? '';
+    await etcdctl(address, 'compaction', revision);
+    await etcdctl(address, 'defrag');
+    expect(await etcdctl(address, 'alarm', 'disarm')).toContain('NOSPACE');
+    expect(await etcdctl(address, 'alarm', 'list')).toBe('');
+    expect(await etcdctl(address, 'put', 'more', 'x')).toBe('OK');
+    expect(await etcdctl(address, 'endpoint', 'hashkv')).toMatch(/, \d+$/);
+    await expect(etcdctl(address, 'snapshot', 'save', path.join(folder.path, 'db'))).rejects.toThrow(
+      'mesh store backup',
+    );
+  }, 30_000);
 
   it('watches from the past and the present, with previous values', async () => {
     const { address } = closing(await startEmbedded({ dir, ...context }));

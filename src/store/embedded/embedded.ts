@@ -16,8 +16,10 @@ import { type Services, servicesOf } from './services.js';
 
 export interface EmbeddedOptions {
   readonly dir: string;
-  /** `host:port`, port 0 for any. Default: loopback, with the port of the last time when it is free. */
+  /** `host:port` on loopback, port 0 for any. Default: loopback, with the port of the last time when it is free. */
   readonly listen?: string;
+  /** Size of the journal at which nothing more is taken (etcd's NOSPACE). Default 2 GiB, as etcd has it. */
+  readonly quotaBytes?: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -39,6 +41,7 @@ const MARK_MS = 1000;
 
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const { dir, clock, log } = options;
+  if (options.listen !== undefined) refuseOpenAddress(options.listen);
   await mkdir(dir, { recursive: true });
   const unlock = await takeLock(dir);
   const undo: (() => Promise<unknown>)[] = [unlock];
@@ -48,7 +51,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
   try {
     const { records, journal } = await openJournal(join(dir, 'journal'), log);
     undo.push(() => journal.close());
-    const engine = new Engine(clock, journal, records);
+    const engine = new Engine(clock, journal, records, options.quotaBytes);
     await engine.tidy();
     await engine.durable();
 
@@ -67,10 +70,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
       engine.revokeExpired();
     });
     repeat(TIDY_MS, () => engine.tidy());
-    repeat(MARK_MS, () => engine.markJournal());
+    repeat(MARK_MS, async () => {
+      await engine.markJournal();
+      if (engine.isTight) await engine.tidy();
+    });
     repeat(PROGRESS_MS, () => services.reportProgress());
     engine.onFailure((error) => {
-      log.error({ err: error }, 'the embedded store stops: what is on its disk is not known any more');
+      log.error(
+        { err: error, dir },
+        'the embedded store stops: what is on its disk is not known any more. Nothing acknowledged is lost; start it again',
+      );
+      stop.abort();
       server.forceShutdown();
     });
     log.info(
@@ -100,6 +110,15 @@ async function bind(server: Server, listen: string | undefined, last: string | u
   return bindTo(server, listen ?? `${LOOPBACK}:0`);
 }
 
+/** Plain text and no login: whoever reaches it owns the mesh. */
+function refuseOpenAddress(listen: string): void {
+  const host = listen.slice(0, listen.lastIndexOf(':'));
+  if (/^(127(\.\d{1,3}){3}|localhost|\[::1\])$/.test(host)) return;
+  throw new MeshError('MESH2007', `the embedded store listens on loopback only, not on ${listen}`, {
+    hint: 'It is for one machine. For several, run etcd and move there: `mesh store copy embedded:DIR etcd://HOST:2379`.',
+  });
+}
+
 function bindTo(server: Server, listen: string): Promise<string> {
   return new Promise((resolve, reject) => {
     server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) => {
@@ -120,18 +139,21 @@ async function writeAddress(dir: string, address: string): Promise<void> {
   await rename(join(dir, 'address.new'), join(dir, 'address'));
 }
 
-/** Runs `act` again and again; it gets by how much it is late. */
+/** Runs `act` again and again; it gets by how much it is late. What fails is tried again the next time. */
 function repeatUntil(clock: Clock, signal: AbortSignal, log: Logger) {
   return (everyMs: number, act: (lateMs: number) => void | Promise<void>): void => {
     const run = async (): Promise<void> => {
       while (!signal.aborted) {
         const dueMs = clock.monotonic() + everyMs;
-        await clock.sleep(everyMs, signal);
-        await act(clock.monotonic() - dueMs);
+        await clock.sleep(everyMs, signal).catch(() => {}); // closed
+        if (signal.aborted) return;
+        try {
+          await act(clock.monotonic() - dueMs);
+        } catch (error) {
+          log.error({ err: error }, 'upkeep of the embedded store failed');
+        }
       }
     };
-    run().catch((error: unknown) => {
-      if (!signal.aborted) log.error({ err: error }, 'upkeep of the embedded store has ended');
-    });
+    void run(); // it catches what it does
   };
 }

@@ -10,11 +10,8 @@ import type { JournalRecord } from './journal-records.js';
 import { deleteKey, type Header, type State } from './kv-txn.js';
 import { type Lease, Leases } from './leases.js';
 import { Mvcc } from './mvcc.js';
-import { compactionTarget, RETAIN_MS } from './retention.js';
+import { compactionTarget, DEFAULT_QUOTA_BYTES, isTight, isWorthRewriting, RETAIN_MS } from './retention.js';
 
-/** A journal that has grown by this factor since it was last written anew, and at least to this size, is so again. */
-const REWRITE_FACTOR = 2;
-const REWRITE_MIN_BYTES = 16 * 1024 * 1024;
 const BASE_CHUNK_KEYS = 1000;
 
 export class Engine implements State {
@@ -23,12 +20,20 @@ export class Engine implements State {
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #clusterId: string;
+  readonly #quotaBytes: number;
   #rewrittenBytes = 0;
+  #isOutOfSpace = false;
   readonly #onRevision = new Set<(revision: number) => void>();
 
-  constructor(clock: Clock, journal: Journal, records: readonly JournalRecord[]) {
+  constructor(
+    clock: Clock,
+    journal: Journal,
+    records: readonly JournalRecord[],
+    quotaBytes: number = DEFAULT_QUOTA_BYTES,
+  ) {
     this.#clock = clock;
     this.#journal = journal;
+    this.#quotaBytes = quotaBytes;
     const [first] = records;
     if (first?.type === 'store') {
       this.#clusterId = first.clusterId;
@@ -54,6 +59,31 @@ export class Engine implements State {
 
   get journalBytes(): number {
     return this.#journal.bytes;
+  }
+
+  /** etcd's NOSPACE alarm: the quota was used up, or the disk is full. */
+  get isOutOfSpace(): boolean {
+    return this.#isOutOfSpace || this.#journal.isFull;
+  }
+
+  /** An alarm stays until an operator takes it back: room that came by itself may go the same way. */
+  setOutOfSpace(isRaised: boolean): void {
+    if (isRaised === this.#isOutOfSpace) return;
+    this.#isOutOfSpace = isRaised;
+    this.#journal.append({ type: 'alarm', isRaised });
+  }
+
+  /** Refuses what would make the store grow when it must not. Deleting and compacting cost nothing. */
+  admit(costBytes: number): void {
+    // On a full disk nothing at all can be written down, not even that it is full.
+    if (this.#journal.isFull) throw new EtcdError('noSpace');
+    if (costBytes === 0) return;
+    if (this.#journal.bytes + costBytes >= this.#quotaBytes) this.setOutOfSpace(true);
+    if (this.#isOutOfSpace) throw new EtcdError('noSpace');
+  }
+
+  get hasFailed(): boolean {
+    return this.#journal.hasFailed;
   }
 
   /** Resolves when everything done so far is on the disk; undefined when it already is. */
@@ -106,6 +136,7 @@ export class Engine implements State {
   }
 
   revokeExpired(): void {
+    if (this.#journal.isFull) return; // later: what cannot be written down has not happened
     for (const id of this.leases.expired(this.#clock.monotonic())) this.revoke(id);
   }
 
@@ -116,12 +147,19 @@ export class Engine implements State {
 
   /** Compacts by age and size, and writes the journal anew when it has grown far beyond what it stands for. */
   async tidy(): Promise<void> {
+    if (this.#journal.isFull) return;
     const { mvcc } = this;
     const oldRevision = mvcc.revisionBefore(this.#clock.now() - RETAIN_MS);
-    const target = compactionTarget({ head: mvcc.head, bytes: mvcc.bytes, oldRevision });
+    const quotaBytes = this.#quotaBytes;
+    const target = compactionTarget({ head: mvcc.head, bytes: mvcc.bytes, oldRevision, quotaBytes });
     if (target > mvcc.compacted) this.compact(target);
-    if (this.#journal.bytes > Math.max(REWRITE_MIN_BYTES, REWRITE_FACTOR * this.#rewrittenBytes))
-      await this.rewriteJournal();
+    const size = { bytes: this.#journal.bytes, rewrittenBytes: this.#rewrittenBytes, quotaBytes };
+    if (isWorthRewriting(size)) await this.rewriteJournal();
+  }
+
+  /** Does room run out, so that tidying should not wait? */
+  get isTight(): boolean {
+    return isTight({ bytes: this.#journal.bytes, quotaBytes: this.#quotaBytes });
   }
 
   async rewriteJournal(): Promise<void> {
@@ -164,6 +202,9 @@ export class Engine implements State {
         return this.leases.drop(record.lease);
       case 'compact':
         return this.mvcc.compact(record.revision);
+      case 'alarm':
+        this.#isOutOfSpace = record.isRaised;
+        return;
     }
   }
 
@@ -184,6 +225,7 @@ export class Engine implements State {
     }
     for (const { id, ttlSeconds } of this.leases.all()) yield { type: 'grant', lease: id, ttlSeconds };
     for (const revision of revisions) yield { type: 'revision', revision };
+    if (this.#isOutOfSpace) yield { type: 'alarm', isRaised: true };
   }
 }
 

@@ -14,6 +14,7 @@ const REFUSALS = {
   leaseNotFound: [status.NOT_FOUND, 'etcdserver: requested lease not found'],
   leaseExists: [status.FAILED_PRECONDITION, 'etcdserver: lease already exists'],
   leaseTtlTooLarge: [status.OUT_OF_RANGE, 'etcdserver: too large lease TTL'],
+  noSpace: [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded'],
   stopped: [status.UNAVAILABLE, 'etcdserver: server stopped'],
 } as const satisfies Record<string, readonly [status, string]>;
 

@@ -10,7 +10,9 @@ export type JournalRecord =
   | { readonly type: 'revision'; readonly revision: Revision; readonly revoked?: string }
   | { readonly type: 'grant'; readonly lease: string; readonly ttlSeconds: number }
   | { readonly type: 'revoke'; readonly lease: string }
-  | { readonly type: 'compact'; readonly revision: number };
+  | { readonly type: 'compact'; readonly revision: number }
+  /** The quota is used up: nothing is written any more until an operator has made room and said so. */
+  | { readonly type: 'alarm'; readonly isRaised: boolean };
 
 /** Key, mod, create and version revision, lease, bytes of the value. Keys are latin1 text, as everywhere inside. */
 type PackedVersion = [string, number, number, number, string, number];
@@ -58,6 +60,7 @@ function factsOf(record: JournalRecord, versions: readonly KeyVersion[]) {
     case 'grant':
     case 'revoke':
     case 'compact':
+    case 'alarm':
       return record;
   }
 }

@@ -121,6 +121,10 @@ export class Journal {
     return this.#isFull;
   }
 
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   append(record: JournalRecord): void {
     this.#collecting ??= newBatch();
     this.#collecting.records.push(encodeRecord(record));

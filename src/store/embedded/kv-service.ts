@@ -4,12 +4,14 @@ import type { Engine } from './engine.js';
 import { EtcdError } from './etcd-error.js';
 import { answerRange, checkRange } from './kv-range.js';
 import { applyDeleteRange, applyPut, applyTxn, checkDeleteRange, checkPut, decideTxn } from './kv-txn.js';
+import { costOfPut, costOfTxn } from './quota.js';
 import type { Unary } from './unary.js';
 
 export function kvService(engine: Engine, unary: Unary): UntypedServiceImplementation {
   /** With the header as it is after the change. */
   const answer = (response: object): object => ({ header: engine.header, ...response });
   const compact = unary((request: ICompactionRequest) => {
+    engine.admit(0);
     engine.compact(Number(request.revision ?? 0));
     return answer({});
   });
@@ -20,14 +22,17 @@ export function kvService(engine: Engine, unary: Unary): UntypedServiceImplement
     }),
     Put: unary((request: IPutRequest) => {
       checkPut(engine, request);
+      engine.admit(costOfPut(request));
       return answer(engine.change(() => applyPut(engine, request)));
     }),
     DeleteRange: unary((request: IDeleteRangeRequest) => {
       checkDeleteRange(request);
+      engine.admit(0);
       return answer(engine.change(() => applyDeleteRange(engine, request)));
     }),
     Txn: unary((request: ITxnRequest) => {
       const decided = decideTxn(engine, request);
+      engine.admit(costOfTxn(request));
       return answer(engine.change(() => applyTxn(engine, decided)));
     }),
     // Watchers hear of a revision when the disk has it: one that they have not heard of must not be compacted.

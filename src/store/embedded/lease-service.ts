@@ -3,16 +3,19 @@ import type { ILeaseGrantRequest, ILeaseKeepAliveRequest, ILeaseRevokeRequest, I
 import type { Clock } from '../../runtime/clock.js';
 import type { Engine } from './engine.js';
 import { bytesOf } from './kv-range.js';
+import { LEASE_COST_BYTES } from './quota.js';
 import type { Unary } from './unary.js';
 
 export function leaseService(engine: Engine, unary: Unary, clock: Clock): UntypedServiceImplementation {
   const answer = (response: object): object => ({ header: engine.header, ...response });
   return {
     LeaseGrant: unary((request: ILeaseGrantRequest) => {
+      engine.admit(LEASE_COST_BYTES);
       const lease = engine.grant(String(request.ID ?? '0'), Number(request.TTL ?? 0));
       return answer({ ID: lease.id, TTL: lease.ttlSeconds, error: '' });
     }),
     LeaseRevoke: unary((request: ILeaseRevokeRequest) => {
+      engine.admit(0);
       engine.revoke(String(request.ID));
       return answer({});
     }),

@@ -1,16 +1,13 @@
 /** etcd's gRPC services on the engine. Methods that are not here are answered with UNIMPLEMENTED by gRPC itself. */
-import type { sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Engine } from './engine.js';
-import { EtcdError } from './etcd-error.js';
 import { kvService } from './kv-service.js';
 import { leaseService } from './lease-service.js';
+import { maintenanceService } from './maintenance-service.js';
 import type { EtcdServices } from './protos.js';
 import { type Unary, unaryOver } from './unary.js';
 import { watchService } from './watch-service.js';
-
-/** Clients show it; ours speaks what etcd 3.4 speaks. */
-const VERSION = '3.4.0+lightmesh';
 
 export interface Services {
   readonly implementations: Readonly<Record<keyof EtcdServices, UntypedServiceImplementation>>;
@@ -30,29 +27,6 @@ export function servicesOf(engine: Engine, clock: Clock, address: () => string):
       Cluster: clusterService(engine, unary, address),
     },
     reportProgress: watch.reportProgress,
-  };
-}
-
-function maintenanceService(engine: Engine, unary: Unary): UntypedServiceImplementation {
-  return {
-    Status: unary(() => ({
-      header: engine.header,
-      version: VERSION,
-      dbSize: engine.journalBytes,
-      dbSizeInUse: engine.mvcc.bytes,
-      leader: engine.header.member_id,
-      raftIndex: engine.mvcc.head,
-      raftAppliedIndex: engine.mvcc.head,
-      raftTerm: engine.header.raft_term,
-      errors: [],
-    })),
-    Alarm: unary(() => ({ header: engine.header, alarms: [] })),
-    Defragment: (_call: object, callback: sendUnaryData<object>) => {
-      engine.rewriteJournal().then(
-        () => callback(null, { header: engine.header }),
-        () => callback(new EtcdError('stopped')),
-      );
-    },
   };
 }
 

@@ -9,6 +9,7 @@ describe('a store URL', () => {
     ['etcd://[::1]:2379/', { kind: 'etcd', tls: false, addresses: ['[::1]:2379'], prefix: 'lightmesh/' }],
     ['embedded:./data', { kind: 'embedded', dir: './data', prefix: 'lightmesh/' }],
     ['embedded:///var/mesh', { kind: 'embedded', dir: '/var/mesh', prefix: 'lightmesh/' }],
+    ['embedded:data?quota=1GiB', { kind: 'embedded', dir: 'data', prefix: 'lightmesh/', quotaBytes: 1024 ** 3 }],
   ])('%s is understood', (text, parsed) => {
     expect(parseStoreUrl(text)).toEqual(parsed);
   });
@@ -17,6 +18,10 @@ describe('a store URL', () => {
     ['', 'starts with neither'],
     ['http://a:1', 'starts with neither'],
     ['embedded:', 'names no directory'],
+    ['embedded:data?quota=1', 'is not a quota'],
+    ['embedded:data?quota=1MiB', '4MiB to 3GiB'],
+    ['embedded:data?quota=4GiB', '4MiB to 3GiB'],
+    ['embedded:data?size=1GiB', 'is not a quota'],
     ['etcd://', 'is not host:port'],
     ['etcd://a:1,,b:2', 'is not host:port'],
     ['etcd://a:0', '0 is not a port'],
@@ -31,7 +36,10 @@ describe('a store URL', () => {
     );
   });
 
-  it.each(['etcd://a:1,b:2/mesh', 'etcds://a:2379', 'embedded:./data'])('%s is written as it was read', (text) => {
-    expect(formatStoreUrl(parseStoreUrl(text))).toBe(text);
-  });
+  it.each(['etcd://a:1,b:2/mesh', 'etcds://a:2379', 'embedded:./data', 'embedded:d?quota=64MiB'])(
+    '%s is written as it was read',
+    (text) => {
+      expect(formatStoreUrl(parseStoreUrl(text))).toBe(text);
+    },
+  );
 });
