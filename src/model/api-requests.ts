@@ -12,8 +12,8 @@ import type {
 } from './api.js';
 import { labelsField, nameField, percentField, versionField } from './fields.js';
 
-const MAX_FILES = 1000;
-const MAX_NAMES = 1000;
+const MAX_FILES = 10_000;
+const MAX_NAMES = 10_000;
 const MAX_TEXT = 1000;
 const MAX_STEPS = 50;
 const MAX_MATCHES = 8;

@@ -21,12 +21,30 @@ export interface Revision {
   readonly why: string;
   /** `apply`, `delete`, `rollback`, `deploy`, `gray start` … */
   readonly command: string;
+  /** In the store empty for a large change, whose parts are in keys of their own. */
   readonly changes: readonly Change[];
+  /** In the store, of a large change only. */
+  readonly staged?: StagedParts;
 }
 
 /** Value of `rev/head`. */
 export interface RevisionHead {
   readonly revision: number;
+  /** Of a large change: where its parts are, until they are folded into the objects that they change. */
+  readonly staged?: StagedParts;
+}
+
+/** `rev/staged/<id>/<0 … parts - 1>`, later `rev/<revision>/<0 … parts - 1>`. */
+export interface StagedParts {
+  readonly id: string;
+  readonly parts: number;
+}
+
+/** Value of one of them. */
+export interface StagedPart {
+  readonly revision: number;
+  readonly at: number;
+  readonly changes: readonly Change[];
 }
 
 /** Value of `def/<kind>/<ns>/<name>`. */

@@ -7,5 +7,5 @@ export function meshRanges(keys: Keys): Range[] {
   const own = (['def', 'release', 'plan', 'instance', 'node', 'pilot', 'ack', 'fact'] as const).map((first) =>
     keys.below(first),
   );
-  return [...own, { key: keys.revHead }, ...namingRanges()];
+  return [...own, { key: keys.revHead }, keys.allStaged, ...namingRanges()];
 }

@@ -10,6 +10,7 @@ import { ackStatus, writeAcks } from './acks.js';
 import { createApi } from './api/api.js';
 import type { LivePilot } from './api/context.js';
 import { listenHttp } from './api/listen.js';
+import { foldWhenLeft } from './fold-when-left.js';
 import { freshnessOf } from './freshness.js';
 import { followHistory, noHistory } from './history.js';
 import { meshRanges } from './mesh-ranges.js';
@@ -19,6 +20,7 @@ import { createProxies } from './proxies.js';
 import { createPublisher } from './publish.js';
 import { collectReleaseFacts } from './release/release-facts.js';
 import { emptySnapshot, type SnapshotState, updateSnapshot } from './snapshot.js';
+import { followStaging, noStaging } from './staged.js';
 import { translate } from './translate/index.js';
 import { hostOf, refuseOpenAddress, trustedNetworks } from './trusted-networks.js';
 
@@ -40,6 +42,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const metrics = createMetrics(clock);
   const listeners = new Set<(changed: readonly string[]) => void>();
   let state: SnapshotState = emptySnapshot;
+  let staging = noStaging;
   let history = noHistory;
   let isReady = false;
   const closing = new AbortController();
@@ -72,13 +75,19 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     clock,
     pilot: id,
     statNameOf: (envoyCluster) => publisher.statNameOf(envoyCluster),
-    storeRevisionOf: ({ namespace, service }) => mirror.entries.get(keys.release(namespace, service))?.modRevision,
+    storeRevisionOf: ({ namespace, service }) => {
+      const key = keys.release(namespace, service);
+      return mirror.entries.get(staging.overlay.has(key) ? keys.revHead : key)?.modRevision;
+    },
     cut: (proxy, isCut) => server.cutLoadWindow(proxy, isCut),
   });
 
   const onChange = (batch: MirrorBatch): void => {
     const before = state.snapshot;
-    state = updateSnapshot(state, batch, { keys, kinds: allKinds });
+    const followed = followStaging(staging, batch, keys);
+    staging = followed.staging;
+    folder.note(staging);
+    state = updateSnapshot(state, followed.changes, { keys, kinds: allKinds });
     const { snapshot } = state;
     watchHistory(batch);
     if (snapshot !== before && !history.isLost) {
@@ -88,7 +97,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       // A gray release goes out at once, and back at once, whatever else is changing.
       if (isReady) publisher.update(snapshot, snapshot.releases !== before.releases);
     }
-    const changed = [...batch.puts.map((entry) => entry.key), ...batch.deletes.map((gone) => gone.key)];
+    const { puts, deletes } = followed.changes;
+    const changed = [...puts, ...deletes].map(({ key }) => key);
     for (const listener of listeners) listener(changed);
   };
   const watchHistory = (batch: MirrorBatch): void => {
@@ -99,6 +109,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     else log.warn({ pilot: id, store: store.description }, 'the store has the history again that is served');
     acks.note();
   };
+  const folder = foldWhenLeft({ store, clock, log, head: () => mirror.entries.get(keys.revHead) }, closing.signal);
   // Events are only passed on to those who watch: whoever shows them reads them.
   const ranges = [...meshRanges(keys), keys.below('event')];
   const mirror = store.mirror({ list: ranges, watch: ranges, onChange });

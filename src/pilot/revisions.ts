@@ -1,38 +1,25 @@
-/** Every accepted command is one numbered revision: read, decide, and commit all of it in one transaction or nothing. */
-
-import type { Document } from '../model/definition.js';
+/**
+ * Every accepted command is one numbered revision: read, decide, and commit all of it or nothing. What fits into one
+ * transaction is one; a larger change is staged and published (large-change.ts).
+ */
 import type { AnyKind } from '../model/kind.js';
-import {
-  type Change,
-  changeAction,
-  type Revision,
-  type RevisionHead,
-  type StoredDefinition,
-} from '../model/revision.js';
+import { type Change, changeAction, type Revision, type RevisionHead } from '../model/revision.js';
 import type { Clock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { Keys } from '../store/keys.js';
-import type { Put, Store } from '../store/store.js';
+import type { Put, Store, Transaction } from '../store/store.js';
+import { fits } from '../store/transact.js';
+import { changeKey, changeValue, type NextRevision } from './changes.js';
+import { commitInParts, fold } from './large-change.js';
 import { type MeshState, readMeshState } from './mesh-state.js';
 
-/** One transaction of etcd holds 100 operations; two are the revision and its head, some are left for what comes with them. */
-export const MAX_CHANGES = 90;
 const MAX_ATTEMPTS = 5;
 const RETRY_BASE_MS = 10;
-
-export const RELEASE_KIND = 'Release';
-export const PLAN_KIND = 'NodePlan';
 
 export interface CommandContext {
   readonly store: Store;
   readonly kinds: readonly AnyKind[];
   readonly clock: Clock;
-}
-
-/** Of the revision that will be written if the decision stands. */
-export interface NextRevision {
-  readonly revision: number;
-  readonly at: number;
 }
 
 /** What a command wants to be so. Changes that change nothing are reported, and not written. */
@@ -102,62 +89,37 @@ async function commit(
   decision: Decision,
   options: CommandOptions,
 ): Promise<bigint | undefined> {
-  const { keys } = store;
+  // The head that we write over is the last to name these parts.
+  if (state.unfolded !== undefined) await fold(store, state.headModRevision, state.unfolded);
+  const { command, by, why = '' } = options;
   const { changes, records = [] } = decision;
-  if (changes.length > MAX_CHANGES) {
-    throw new MeshError(
-      'MESH2007',
-      `${options.command}: ${changes.length} objects change, one command may change ${MAX_CHANGES}`,
-      {
-        hint: `apply it in parts of at most ${MAX_CHANGES} objects, what others refer to first`,
-      },
-    );
+  const revision: Revision = { ...next, by, why, command, changes };
+  const small = smallCommit(store.keys, state, revision, records);
+  if (fits(small)) {
+    const result = await store.transact(small, options.signal);
+    return result.ok ? result.storeRevision : undefined;
   }
-  const revision: Revision = {
-    revision: next.revision,
-    at: next.at,
-    by: options.by,
-    why: options.why ?? '',
-    command: options.command,
-    changes,
-  };
-  const head: RevisionHead = { revision: next.revision };
-  const gone = changes.filter((change) => change.after === undefined);
-  const kept = changes.filter((change) => change.after !== undefined);
-  const result = await store.transact(
-    {
-      compare: [{ key: keys.revHead, modRevision: state.headModRevision }],
-      put: [
-        ...kept.map((change) => ({ key: changeKey(keys, change), value: changeValue(change, next) })),
-        ...records,
-        { key: keys.rev(next.revision), value: JSON.stringify(revision) },
-        { key: keys.revHead, value: JSON.stringify(head) },
-      ],
-      delete: gone.map((change) => changeKey(keys, change)),
-    },
-    options.signal,
-  );
-  return result.ok ? result.storeRevision : undefined;
+  return commitInParts({ store, headModRevision: state.headModRevision, revision, records, signal: options.signal });
 }
 
-export function changeKey(keys: Keys, change: Pick<Change, 'kind' | 'namespace' | 'name'>): string {
-  switch (change.kind) {
-    case RELEASE_KIND:
-      return keys.release(change.namespace ?? '', change.name);
-    case PLAN_KIND:
-      return keys.plan(change.name);
-    default:
-      return keys.def(change.kind, change.namespace, change.name);
-  }
-}
-
-function changeValue(change: Change, next: NextRevision): string {
-  if (change.kind === RELEASE_KIND || change.kind === PLAN_KIND) return JSON.stringify(change.after);
-  const stored: StoredDefinition = {
-    revision: next.revision,
-    at: next.at,
-    // A change of a definition is made from documents only (see operations/definition-changes.ts).
-    document: change.after as Document,
+function smallCommit(keys: Keys, state: MeshState, revision: Revision, records: readonly Put[]): Transaction {
+  const head: RevisionHead = { revision: revision.revision };
+  const values = revision.changes.map((change) => ({
+    key: changeKey(keys, change),
+    value: changeValue(change, revision),
+  }));
+  return {
+    compare: [{ key: keys.revHead, modRevision: state.headModRevision }],
+    put: [
+      ...values.flatMap(({ key, value }) => (value === undefined ? [] : [{ key, value }])),
+      ...records,
+      { key: keys.rev(revision.revision), value: JSON.stringify(revision) },
+      { key: keys.revHead, value: JSON.stringify(head) },
+    ],
+    delete: [
+      ...values.flatMap(({ key, value }) => (value === undefined ? [key] : [])),
+      // With the head that they were staged for gone, they never count any more.
+      ...(state.hasUnpublished ? [keys.allStaged] : []),
+    ],
   };
-  return JSON.stringify(stored);
 }

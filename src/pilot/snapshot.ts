@@ -12,7 +12,6 @@ import type { Problem } from '../model/problem.js';
 import type { Read } from '../model/stored-value.js';
 import type { Keys, ParsedKey } from '../store/keys.js';
 import { decodeNamingValue, type NamingKey, parseNamingKey } from '../store/naming.js';
-import type { MirrorBatch } from '../store/store.js';
 import { endpointsOf, noSources, type Registration, type ServiceSources } from './endpoints.js';
 import { editMap, type MapEdit } from './map-edit.js';
 import { readDefinition, readHead, readInstance, readPlan, readRelease } from './stored-values.js';
@@ -47,8 +46,15 @@ export const emptySnapshot: SnapshotState = {
   findings: new Map(),
 };
 
+/** Of one store revision: what a batch of a mirror says, once it is known what of it counts (staged.ts). */
+export interface EntryChanges {
+  readonly storeRevision: bigint;
+  readonly puts: readonly { readonly key: string; readonly value: string }[];
+  readonly deletes: readonly { readonly key: string }[];
+}
+
 /** The same state when the batch has no effect on the mesh: acknowledgements, facts and leases of pilots and agents have none. */
-export function updateSnapshot(state: SnapshotState, batch: MirrorBatch, options: SnapshotOptions): SnapshotState {
+export function updateSnapshot(state: SnapshotState, batch: EntryChanges, options: SnapshotOptions): SnapshotState {
   const edit = beginEdit(state, options);
   for (const { key, value } of batch.puts) applyEntry(edit, key, value);
   for (const { key } of batch.deletes) applyEntry(edit, key, undefined);
@@ -115,6 +121,7 @@ function applyOwn(edit: Edit, key: string, parsed: ParsedKey, value: string | un
       edit.revision = readHead(value);
       return undefined;
     case 'rev':
+    case 'staged':
     case 'deploy':
     case 'node':
     case 'pilot':

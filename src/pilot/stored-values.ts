@@ -6,7 +6,7 @@ import type { NodePlan } from '../model/node-plan.js';
 import { parseStored } from '../model/parse.js';
 import type { Release } from '../model/release.js';
 import type { RevisionHead, StoredDefinition } from '../model/revision.js';
-import { type Read, readObject } from '../model/stored-value.js';
+import { type Read, readObject, valueOf } from '../model/stored-value.js';
 
 /** The namespace comes from the key: the document may have been applied with `-n` and name none itself. */
 export function readDefinition(
@@ -39,7 +39,9 @@ export function readRelease(text: string): Read<Release> {
 }
 
 export function readHead(text: string | undefined): number {
-  if (text === undefined) return 0;
-  const read = readObject<RevisionHead>(text, ['revision']);
-  return 'value' in read ? read.value.revision : 0;
+  return headValue(text)?.revision ?? 0;
+}
+
+export function headValue(text: string | undefined): RevisionHead | undefined {
+  return text === undefined ? undefined : valueOf<RevisionHead>(text, ['revision']);
 }

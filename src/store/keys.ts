@@ -9,12 +9,14 @@ import type { Range } from './range.js';
 export const DEFAULT_PREFIX = 'lightmesh/';
 const REVISION_DIGITS = 12;
 const TIME_DIGITS = 13;
+const PART_DIGITS = 4;
 
 export type ParsedKey =
   | { readonly kind: 'meta'; readonly name: string }
   | { readonly kind: 'def'; readonly defKind: string; readonly namespace: string | undefined; readonly name: string }
-  | { readonly kind: 'rev'; readonly revision: number; readonly part: string | undefined }
+  | { readonly kind: 'rev'; readonly revision: number; readonly part: number | undefined }
   | { readonly kind: 'rev-head' }
+  | { readonly kind: 'staged'; readonly id: string; readonly part: number }
   | { readonly kind: 'plan'; readonly node: string }
   | { readonly kind: 'deploy'; readonly id: string }
   | { readonly kind: 'instance'; readonly node: string; readonly instance: string }
@@ -43,7 +45,7 @@ export type Keys = ReturnType<typeof keysUnder>;
 /** All keys below this prefix, which ends with a slash. */
 export function keysUnder(prefix: string) {
   const at = (...segments: string[]): string => prefix + segments.map(segment).join('/');
-  const below = (...segments: string[]): Range => ({ prefix: `${at(...segments)}/` });
+  const below = (...segments: string[]): { readonly prefix: string } => ({ prefix: `${at(...segments)}/` });
   return {
     prefix,
     all: { prefix } satisfies Range as Range,
@@ -52,8 +54,13 @@ export function keysUnder(prefix: string) {
     metaSchema: at('meta', 'schema'),
     def: (kind: string, namespace: string | undefined, name: string) =>
       at('def', kind, namespace ?? NO_NAMESPACE, name),
-    rev: (revision: number, part?: string) => at('rev', digits(revision), ...(part === undefined ? [] : [part])),
+    rev: (revision: number, part?: number) =>
+      at('rev', digits(revision), ...(part === undefined ? [] : [partDigits(part)])),
     revHead: at('rev', 'head'),
+    /** A part of a large change, until it is published and folded into the objects (docs/decisions/0015). */
+    staged: (id: string, part: number) => at('rev', 'staged', id, partDigits(part)),
+    staging: (id: string) => below('rev', 'staged', id),
+    allStaged: below('rev', 'staged'),
     plan: (node: string) => at('plan', node),
     deploy: (id: string) => at('deploy', id),
     instance: (node: string, instance: string) => at('instance', node, instance),
@@ -97,6 +104,10 @@ export function parseKey(key: string): ParsedKey | undefined {
       return a === 'head' ? { kind: 'rev-head' } : revisionKey(a, undefined);
     case 'rev 2':
       return revisionKey(a, b);
+    case 'rev 3': {
+      const part = partOf(c);
+      return a === 'staged' && part !== undefined ? { kind: 'staged', id: text(b), part } : undefined;
+    }
     case 'plan 1':
       return { kind: 'plan', node: text(a) };
     case 'deploy 1':
@@ -153,9 +164,19 @@ function revisionOf(segment: string | undefined): number | undefined {
   return segment !== undefined && /^\d{12}$/.test(segment) ? Number(segment) : undefined;
 }
 
-function revisionKey(segment: string | undefined, part: string | undefined): ParsedKey | undefined {
+function revisionKey(segment: string | undefined, partSegment: string | undefined): ParsedKey | undefined {
   const revision = revisionOf(segment);
-  return revision === undefined ? undefined : { kind: 'rev', revision, part };
+  const part = partOf(partSegment);
+  if (revision === undefined || (partSegment !== undefined && part === undefined)) return undefined;
+  return { kind: 'rev', revision, part };
+}
+
+function partDigits(part: number): string {
+  return String(part).padStart(PART_DIGITS, '0');
+}
+
+function partOf(segment: string | undefined): number | undefined {
+  return segment !== undefined && /^\d{4}$/.test(segment) ? Number(segment) : undefined;
 }
 
 function namespaceOf(segment: string | undefined): string | undefined {

@@ -86,24 +86,29 @@ function resultOf(response: ITxnResponse): TransactionResult {
   return { ok: false, storeRevision: BigInt(response.header.revision) };
 }
 
+/** Into one transaction. */
+export function fits(transaction: Transaction): boolean {
+  return excessOf(transaction) === undefined;
+}
+
 function checkSize(transaction: Transaction): void {
+  const excess = excessOf(transaction);
+  if (excess === undefined) return;
+  throw new MeshError('MESH2006', `a transaction on the store is too large: ${excess}`, {
+    hint: 'Apply in smaller parts.',
+  });
+}
+
+function excessOf(transaction: Transaction): string | undefined {
   const operations = transaction.put.length + transaction.delete.length;
   const bytes = transaction.put.reduce(
     (sum, { key, value }) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
     0,
   );
-  const tooLarge =
-    operations > MAX_OPERATIONS
-      ? `${operations} operations, at most ${MAX_OPERATIONS} fit`
-      : transaction.compare.length > MAX_OPERATIONS
-        ? `${transaction.compare.length} comparisons, at most ${MAX_OPERATIONS} fit`
-        : bytes > MAX_BYTES
-          ? `${bytes} bytes, at most ${MAX_BYTES} fit`
-          : undefined;
-  if (tooLarge === undefined) return;
-  throw new MeshError('MESH2006', `a transaction on the store is too large: ${tooLarge}`, {
-    hint: 'Apply in smaller parts.',
-  });
+  if (operations > MAX_OPERATIONS) return `${operations} operations, at most ${MAX_OPERATIONS} fit`;
+  const comparisons = transaction.compare.length;
+  if (comparisons > MAX_OPERATIONS) return `${comparisons} comparisons, at most ${MAX_OPERATIONS} fit`;
+  return bytes > MAX_BYTES ? `${bytes} bytes, at most ${MAX_BYTES} fit` : undefined;
 }
 
 function describe({ put, delete: deleted }: Transaction): string {

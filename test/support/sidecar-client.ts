@@ -19,6 +19,8 @@ export interface Sidecar {
   has(type: ResourceShort): ReadonlyMap<string, { readonly version: string; readonly json: Json }>;
   /** `CDS+2-0`: each response since the last call, in order. */
   news(): readonly string[];
+  /** Called after each response, when the copy has it. */
+  onNews(listener: () => void): void;
   /** Waits until its copy is so. */
   until(what: string, fact: () => boolean): Promise<void>;
   /** Ends the stream, and opens one that says what it has. */
@@ -35,6 +37,7 @@ export function connectSidecar(address: string, plan: NodePlan, instance: Planne
   const copy = new Map(types.map((type) => [type, new Map<string, { version: string; json: Json }>()]));
   const asked = new Map<ResourceShort, Set<string>>();
   const news: string[] = [];
+  const listeners: (() => void)[] = [];
   let client = createXdsClient(address);
   let stream = open(client);
 
@@ -65,6 +68,7 @@ export function connectSidecar(address: string, plan: NodePlan, instance: Planne
     const own = copy.get(type as (typeof types)[number]);
     for (const [name, resource] of resources) own?.set(name, resource);
     for (const name of removed) own?.delete(name);
+    for (const listener of listeners) listener();
     from.ack(response);
     if (type === 'CDS') subscribe(from, 'EDS', clusterNames());
     if (type === 'LDS') subscribe(from, 'RDS', routeNames());
@@ -103,6 +107,7 @@ export function connectSidecar(address: string, plan: NodePlan, instance: Planne
     node,
     has: (type) => copy.get(type as (typeof types)[number]) ?? new Map(),
     news: () => news.splice(0),
+    onNews: (listener) => void listeners.push(listener),
     until: async (what, fact) => void (await until(`${what} at ${id}`, () => fact())),
     reconnect(to) {
       stream.end();

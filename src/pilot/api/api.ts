@@ -17,7 +17,8 @@ import { watchRoutes } from './watch.js';
 
 export type { ApiContext } from './context.js';
 
-const MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** The largest change that a command may be (staged.ts), as the JSON that brings it. */
+const MAX_BODY_BYTES = 40 * 1024 * 1024;
 
 export function createApi(api: ApiContext): Hono {
   const app = new Hono();
@@ -28,7 +29,9 @@ export function createApi(api: ApiContext): Hono {
     });
     return errorResponse(context, failure, api.log);
   });
-  const tooLarge = new MeshError('MESH2007', `the body has more than ${MAX_BODY_BYTES} bytes`);
+  const tooLarge = new MeshError('MESH2007', `the body has more than ${MAX_BODY_BYTES} bytes`, {
+    hint: 'apply it in parts, what others refer to first',
+  });
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => errorResponse(context, tooLarge, api.log) }));
   const routes = routesOf(api);
   for (const route of routes) serveRoute(app, route);

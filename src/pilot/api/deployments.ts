@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { deployRequest, planRequest } from '../../model/api-requests.js';
 import type { Deployment } from '../../model/revision.js';
 import { valueOf } from '../../model/stored-value.js';
+import { listPublished } from '../mesh-state.js';
 import { deploy, plan } from '../operations/deploy.js';
 import { readHead, readPlan } from '../stored-values.js';
 import type { ApiContext } from './context.js';
@@ -50,7 +51,7 @@ export function deploymentRoutes(api: ApiContext): readonly Route[] {
       query: z.strictObject({ node: queryList.optional() }),
       answer: 'List<NodePlan>',
       async handle({ query, signal }) {
-        const { entries } = await store.list([store.keys.below('plan'), { key: store.keys.revHead }], {}, signal);
+        const { entries } = await listPublished(store, [store.keys.below('plan')], signal);
         const plans = entries.flatMap((entry) => {
           if (entry.key === store.keys.revHead) return [];
           const read = readPlan(entry.value);

@@ -7,6 +7,7 @@ import type { Entry } from '../../store/store.js';
 import { meshRanges } from '../mesh-ranges.js';
 import { type MeshState, meshStateOf } from '../mesh-state.js';
 import { grayStatus } from '../release/gray-status.js';
+import { publishedEntries } from '../staged.js';
 import { ackStateOf } from '../wait-for-acks.js';
 import type { ApiContext } from './context.js';
 
@@ -26,8 +27,9 @@ export async function readMeshView(api: ApiContext, signal: AbortSignal): Promis
   return meshViewOf(api, entries, storeRevision);
 }
 
-export function meshViewOf(api: ApiContext, entries: readonly Entry[], storeRevision: bigint): MeshView {
+export function meshViewOf(api: ApiContext, listed: readonly Entry[], storeRevision: bigint): MeshView {
   const { keys } = api.store;
+  const entries = publishedEntries(listed, keys);
   const nodes = new Map<string, NodeStatus>();
   const facts = new Map<string, LoadFact[]>();
   const releasedAt = new Map<string, bigint>();

@@ -34,13 +34,9 @@ export function changeOf(
 }
 
 export function withoutDefinitions(index: DefinitionIndex, names: readonly DefinitionName[]): DefinitionIndex {
-  const after = new Map(index);
-  for (const { kind, namespace, name } of names) {
-    const ofKind = new Map(after.get(kind));
-    ofKind.delete(definitionKey(namespace, name));
-    after.set(kind, ofKind);
-  }
-  return after;
+  const touched = new Map([...new Set(names.map(({ kind }) => kind))].map((kind) => [kind, new Map(index.get(kind))]));
+  for (const { kind, namespace, name } of names) touched.get(kind)?.delete(definitionKey(namespace, name));
+  return new Map([...index, ...touched]);
 }
 
 export function definitionAnswer(committed: Committed<DefinitionDecision>): ApplyResponse {

@@ -5,7 +5,7 @@ import type { Release } from '../../model/release.js';
 import { type Change, changeAction, type Revision } from '../../model/revision.js';
 import type { VersionSpec } from '../../model/version.js';
 import type { Store } from '../../store/store.js';
-import { RELEASE_KIND } from '../revisions.js';
+import { RELEASE_KIND } from '../changes.js';
 import { newestFirst } from './history.js';
 
 /** Of either kind: more than anybody reads, and a bound on what one request may cost. */

@@ -6,11 +6,12 @@ import type { Change } from '../../model/revision.js';
 import { suggestion } from '../../model/suggestion.js';
 import { versionKind } from '../../model/version.js';
 import { MeshError } from '../../runtime/mesh-error.js';
+import { type NextRevision, RELEASE_KIND } from '../changes.js';
 import type { MeshState } from '../mesh-state.js';
 import { settlingAdvice } from '../release/advice.js';
 import { releaseFindings } from '../release/effect.js';
 import { type GrayCommand, nextRelease } from '../release/next-release.js';
-import { type CommandContext, type Decision, type NextRevision, RELEASE_KIND, runCommand } from '../revisions.js';
+import { type CommandContext, type Decision, runCommand } from '../revisions.js';
 import type { OverlayFinding } from '../translate/index.js';
 import { requireService } from './known-names.js';
 

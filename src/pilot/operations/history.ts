@@ -1,10 +1,11 @@
 /** Past revisions, newest first, read from the store page by page. */
-import { type Change, changeAction, type Revision } from '../../model/revision.js';
+import { type Change, changeAction, type Revision, type StagedPart, type StagedParts } from '../../model/revision.js';
 import { valueOf } from '../../model/stored-value.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import type { Store } from '../../store/store.js';
+import { partsAt, readPart } from '../staged.js';
 
-const PAGE_REVISIONS = 100;
+const PAGE_ENTRIES = 100;
 /** How far back a filtered history looks. */
 const MAX_SEARCHED = 2000;
 /** One undo walks back over so many revisions at most. */
@@ -46,29 +47,76 @@ export async function revisionsSince(
 }
 
 export async function readRevision(store: Store, revision: number, signal?: AbortSignal): Promise<Revision> {
-  const entry = await store.get(store.keys.rev(revision), signal);
-  const value = entry && valueOf<Revision>(entry.value, ['revision', 'changes']);
-  if (value === undefined) {
-    throw new MeshError('MESH2005', `revision ${revision} does not exist`, { hint: 'see `mesh history`' });
-  }
-  return value;
+  const start = store.keys.rev(revision);
+  // A zero follows the slash in the order of bytes: the revision and its parts.
+  for await (const found of newestIn(store, { start, end: `${start}0` }, signal)) return found;
+  throw new MeshError('MESH2005', `revision ${revision} does not exist`, { hint: 'see `mesh history`' });
 }
 
 /** From the newest down to `first`. */
-export async function* newestFirst(store: Store, first: number, signal?: AbortSignal): AsyncGenerator<Revision> {
+export function newestFirst(store: Store, first: number, signal?: AbortSignal): AsyncGenerator<Revision> {
   // A colon follows the digits in the order of bytes, so the range holds every number, and not the head.
-  let end = `${store.prefix}rev/:`;
-  const start = store.keys.rev(first);
+  return newestIn(store, { start: store.keys.rev(first), end: `${store.prefix}rev/:` }, signal);
+}
+
+async function* newestIn(
+  store: Store,
+  range: { readonly start: string; readonly end: string },
+  signal?: AbortSignal,
+): AsyncGenerator<Revision> {
+  const { keys } = store;
+  let { end } = range;
+  let parts: StagedPart[] = []; // of the revision whose own key comes next
   while (true) {
-    const page = await store.list({ start, end }, { limit: PAGE_REVISIONS, descending: true }, signal);
-    for (const { value } of page.entries) {
+    const page = await store.list({ ...range, end }, { limit: PAGE_ENTRIES, descending: true }, signal);
+    for (const { key, value } of page.entries) {
+      const parsed = keys.parse(key);
+      if (parsed?.kind !== 'rev') continue;
+      if (parsed.part !== undefined) {
+        const part = readPart(value);
+        if (part !== undefined) parts.unshift(part);
+        continue;
+      }
       const revision = valueOf<Revision>(value, ['revision', 'changes']);
-      if (revision !== undefined) yield revision;
+      if (revision !== undefined) yield await complete(store, revision, parts, signal);
+      parts = [];
     }
     const last = page.entries.at(-1);
-    if (last === undefined || page.entries.length < PAGE_REVISIONS) return;
+    if (last === undefined || page.entries.length < PAGE_ENTRIES) return;
     end = last.key;
   }
+}
+
+/** With the changes of its parts, which come before it in this order. */
+async function complete(
+  store: Store,
+  { staged, ...revision }: Revision,
+  listed: readonly StagedPart[],
+  signal?: AbortSignal,
+): Promise<Revision> {
+  if (staged === undefined) return revision;
+  const parts = listed.length === staged.parts ? listed : await partsAnywhere(store, revision.revision, staged, signal);
+  return { ...revision, changes: parts.flatMap((part) => part.changes) };
+}
+
+/** Read at one moment: they are moved from the one place to the other. */
+async function partsAnywhere(
+  store: Store,
+  revision: number,
+  staged: StagedParts,
+  signal?: AbortSignal,
+): Promise<readonly StagedPart[]> {
+  const { keys } = store;
+  const start = `${keys.rev(revision)}/`;
+  const { entries } = await store.list([{ prefix: start }, keys.staging(staged.id)], {}, signal);
+  const values = new Map(entries.map(({ key, value }) => [key, value]));
+  const parts =
+    partsAt(staged, (part) => values.get(keys.rev(revision, part))) ??
+    partsAt(staged, (part) => values.get(keys.staged(staged.id, part)));
+  if (parts !== undefined) return parts;
+  throw new MeshError('MESH2006', `revision ${revision} is not complete in the store: some of its parts are missing`, {
+    hint: 'Somebody has deleted keys below rev/: restore them from a backup (`mesh history` works from there on).',
+  });
 }
 
 function isAbout(change: Change, filter: HistoryFilter): boolean {

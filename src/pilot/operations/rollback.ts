@@ -6,8 +6,9 @@ import type { Problem } from '../../model/problem.js';
 import { type Change, changeAction, type Revision, type StoredDefinition } from '../../model/revision.js';
 import { overlay } from '../../model/validate.js';
 import { MeshError } from '../../runtime/mesh-error.js';
+import { PLAN_KIND, RELEASE_KIND } from '../changes.js';
 import type { MeshState } from '../mesh-state.js';
-import { type CommandContext, PLAN_KIND, RELEASE_KIND, runCommand } from '../revisions.js';
+import { type CommandContext, runCommand } from '../revisions.js';
 import type { SnapshotOptions } from '../snapshot.js';
 import { readDefinition } from '../stored-values.js';
 import {

@@ -8,7 +8,7 @@ import { isActive, type Release } from '../../model/release.js';
 import type { Change } from '../../model/revision.js';
 import { serviceKind } from '../../model/service.js';
 import { versionKind } from '../../model/version.js';
-import { RELEASE_KIND } from '../revisions.js';
+import { RELEASE_KIND } from '../changes.js';
 
 export interface ReleaseConsequences {
   /** Releases that retire with this revision. */

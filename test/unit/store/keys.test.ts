@@ -18,7 +18,8 @@ describe('keys', () => {
       { kind: 'def', defKind: 'Node', namespace: undefined, name: 'a' },
     ],
     [keys.rev(42), 'lightmesh/rev/000000000042', { kind: 'rev', revision: 42, part: undefined }],
-    [keys.rev(42, '3'), 'lightmesh/rev/000000000042/3', { kind: 'rev', revision: 42, part: '3' }],
+    [keys.rev(42, 3), 'lightmesh/rev/000000000042/0003', { kind: 'rev', revision: 42, part: 3 }],
+    [keys.staged('x', 3), 'lightmesh/rev/staged/x/0003', { kind: 'staged', id: 'x', part: 3 }],
     [keys.revHead, 'lightmesh/rev/head', { kind: 'rev-head' }],
     [keys.plan('a'), 'lightmesh/plan/a', { kind: 'plan', node: 'a' }],
     [keys.deploy('d1'), 'lightmesh/deploy/d1', { kind: 'deploy', id: 'd1' }],
@@ -69,6 +70,8 @@ describe('keys', () => {
     'lightmesh/plan/',
     'lightmesh/plan/a/b',
     'lightmesh/rev/12',
+    'lightmesh/rev/000000000012/x',
+    'lightmesh/rev/staged/x',
     'lightmesh/new/x',
   ])('%s is not one of ours', (key) => {
     expect(keys.parse(key)).toBeUndefined();
