@@ -1,32 +1,35 @@
 /** `lightmesh/client/grpc`: `etcd:///services/<service>` as a target of grpc-js, as the stock Go resolver has it. */
 import { experimental, Metadata, status } from '@grpc/grpc-js';
 import { messageOf } from '../runtime/mesh-error.js';
+import type { EtcdOptions } from './etcd.js';
 import { type Naming, openNaming } from './naming.js';
+
+export type { EtcdOptions } from './etcd.js';
 
 /** Calls that wait for the first list fail after this, with the reason; the resolver goes on trying. */
 const FIRST_LIST_MAX_MS = 5_000;
 /** Between two tries to open the connection at all (a malformed address stays malformed, but the channel asks on). */
 const REOPEN_MS = 5_000;
 
-export interface EtcdResolverOptions {
-  /** `host:port[,host:port…]` or a store URL: what the mesh gives the application as `MESH_ETCD`. */
-  readonly etcd: string | undefined;
+/** For the whole process, before the first `new Client('etcd:///services/audit', …)`. Later calls replace the address. */
+export function registerEtcdResolver(options: EtcdOptions): void {
+  const open: OpenNaming = (path, signal) => openNaming({ ...options, path }, signal);
+  experimental.registerResolver('etcd', namingResolver(open));
 }
 
-/** For the whole process, before the first `new Client('etcd:///services/audit', …)`. Later calls replace the address. */
-export function registerEtcdResolver(options: EtcdResolverOptions): void {
-  experimental.registerResolver(
-    'etcd',
-    class extends EtcdResolver {
-      constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener) {
-        super(options.etcd, target.path, listener);
-      }
+type ResolverConstructor = Parameters<typeof experimental.registerResolver>[1];
+type OpenNaming = (path: string, signal: AbortSignal) => Promise<Naming>;
 
-      static getDefaultAuthority(target: experimental.GrpcUri): string {
-        return serviceOf(target.path);
-      }
-    },
-  );
+export function namingResolver(open: OpenNaming): ResolverConstructor {
+  return class extends NamingResolver {
+    constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener) {
+      super(open, target, listener);
+    }
+
+    static getDefaultAuthority(target: experimental.GrpcUri): string {
+      return serviceOf(target.path);
+    }
+  };
 }
 
 /** `services/audit` and `versions/audit/v2` are both named `audit` when the request does not say otherwise. */
@@ -36,15 +39,15 @@ function serviceOf(path: string): string {
   return parts[service] ?? path;
 }
 
-class EtcdResolver implements experimental.Resolver {
-  readonly #etcd: string | undefined;
-  readonly #path: string;
+class NamingResolver implements experimental.Resolver {
+  readonly #openNaming: OpenNaming;
+  readonly #target: experimental.GrpcUri;
   readonly #listener: experimental.ResolverListener;
   #open: AbortController | undefined;
 
-  constructor(etcd: string | undefined, path: string, listener: experimental.ResolverListener) {
-    this.#etcd = etcd;
-    this.#path = path;
+  constructor(open: OpenNaming, target: experimental.GrpcUri, listener: experimental.ResolverListener) {
+    this.#openNaming = open;
+    this.#target = target;
     this.#listener = listener;
   }
 
@@ -64,8 +67,9 @@ class EtcdResolver implements experimental.Resolver {
     const late = setTimeout(() => this.#fail('no answer yet'), FIRST_LIST_MAX_MS);
     closed.addEventListener('abort', () => clearTimeout(late), { once: true });
     try {
-      const naming = await openNaming({ etcd: this.#etcd, path: this.#path }, closed);
+      const naming = await this.#openNaming(this.#target.path, closed);
       clearTimeout(late);
+      if (closed.aborted) return await naming.close();
       closed.addEventListener('abort', () => void naming.close(), { once: true });
       this.#follow(naming);
     } catch (error) {
@@ -79,17 +83,16 @@ class EtcdResolver implements experimental.Resolver {
 
   #follow(naming: Naming): void {
     const tell = (addresses: readonly string[]): void => {
-      // As an empty list, round_robin would let calls wait for ever. As a failure it fails them while there was never
-      // an instance, and otherwise goes on with those it had: all of them gone at once is rather trouble of the registry.
+      this.#listener(experimental.statusOrFromValue(addresses.map(endpoint)), {}, null, '');
+      // After an empty list alone, round_robin would let calls wait for ever: the failure behind it fails them.
       if (addresses.length === 0) this.#fail('no instance is registered');
-      else this.#listener(experimental.statusOrFromValue(addresses.map(endpoint)), {}, null, '');
     };
     naming.onChange(tell);
     tell(naming.addresses());
   }
 
   #fail(reason: string): void {
-    const details = `etcd:///${this.#path}: ${reason}`;
+    const details = `${this.#target.scheme}:///${this.#target.path}: ${reason}`;
     const failure = { code: status.UNAVAILABLE, details, metadata: new Metadata() };
     this.#listener(experimental.statusOrFromError(failure), {}, null, '');
   }

@@ -1,5 +1,6 @@
 /**
  * What an application in the mesh may use. `lightmesh/client` is a few lines and weighs nothing; `lightmesh/client/naming`
- * (live addresses) and `lightmesh/client/grpc` (`etcd:///…` for grpc-js) bring a client of etcd, some 20 MB of memory.
+ * (live addresses), `lightmesh/client/grpc` (`etcd:///…` for grpc-js) and `lightmesh/client/register` (a service that lists
+ * itself) bring a client of etcd, some 20 MB of memory.
  */
 export { type Environment, isHttpUpstream, resolveAddress, type UpstreamAddress } from './address.js';

@@ -1,13 +1,14 @@
 /**
  * Live addresses of a service from etcd's gRPC naming format, for clients that go without a proxy (mode 3). The list is
- * a mirror: with etcd away it stays as it was, and only a deleted key takes an address out of it.
+ * a mirror: with etcd away it stays as it was, and only deleted keys take addresses out of it.
  */
+import { type Clock, systemClock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import type { Mirror, Store } from '../store/store.js';
-import { addressesOf } from './addresses.js';
+import { addressesOf, nextGiven, nothingGiven } from './addresses.js';
 
 export interface Naming {
-  /** Sorted, each address once. */
+  /** Sorted, each address once. Empty when nobody has been registered for a minute (the last ones are given until then). */
   addresses(): readonly string[];
   /** The next address in turn; throws MESH2005 when there is none. */
   next(): string;
@@ -24,39 +25,53 @@ export interface NamingOptions {
   readonly store: NamingSource;
   /** What stands after `etcd:///` in the address, for instance `services/reviews`. */
   readonly path: string;
+  readonly clock?: Clock;
 }
 
 /** Resolves with the first complete list, which may be empty; rejects with the signal's reason before that. */
 export async function createNamingResolver(options: NamingOptions, signal?: AbortSignal): Promise<Naming> {
+  const { store, clock = systemClock } = options;
   const range = { prefix: `${options.path.replace(/\/+$/, '')}/` };
   const listeners = new Set<(addresses: readonly string[]) => void>();
-  let addresses: readonly string[] = [];
+  const closing = new AbortController();
+  let given = nothingGiven;
   let turn = 0;
 
   const update = (): void => {
-    const next = addressesOf(mirror.entries.values());
-    if (next.join() === addresses.join()) return; // a key was only written again
-    addresses = next;
-    for (const listener of listeners) listener(addresses);
+    const before = given;
+    given = nextGiven(before, addressesOf(mirror.entries.values()), clock.monotonic());
+    if (given.heldUntilMs !== undefined && before.heldUntilMs === undefined) {
+      hold(given.heldUntilMs).catch(() => {}); // closed
+    }
+    if (given.addresses.join() === before.addresses.join()) return; // a key was only written again
+    for (const listener of listeners) listener(given.addresses);
   };
-  const mirror = options.store.mirror({ list: [range], watch: [range], onChange: update });
+  const hold = async (untilMs: number): Promise<void> => {
+    while (given.heldUntilMs === untilMs) {
+      await clock.sleep(Math.max(1, untilMs - clock.monotonic()), closing.signal);
+      update();
+    }
+  };
+  const mirror = store.mirror({ list: [range], watch: [range], onChange: update });
   await firstList(mirror, signal);
 
   return {
-    addresses: () => addresses,
+    addresses: () => given.addresses,
     next: () => {
-      const address = addresses[turn++ % addresses.length];
+      const address = given.addresses[turn++ % given.addresses.length];
       if (address !== undefined) return address;
-      throw new MeshError(
-        'MESH2005',
-        `no instance is registered below ${range.prefix} in ${options.store.description}`,
-      );
+      throw new MeshError('MESH2005', `no instance is registered below ${range.prefix} in ${store.description}`, {
+        hint: 'Look at what is registered with `mesh status`.',
+      });
     },
     onChange: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    close: () => mirror.close(),
+    close: () => {
+      closing.abort(new Error('closed'));
+      return mirror.close();
+    },
   };
 }
 

