@@ -10,11 +10,13 @@ import { readTemplates } from '../planner/templates.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
+import { openEventLog } from '../store/event-log.js';
 import type { Registrar, Store } from '../store/store.js';
 import { openCompose } from './compose.js';
 import { DEFAULT_DOCKER_HOST, openDocker } from './docker.js';
 import { type DockerView, openDockerView } from './docker-view.js';
 import { openHealthWatch } from './health.js';
+import { newsOf } from './news.js';
 import { openNodeFiles } from './node-files.js';
 import { openReconciler, type Progress, type Reconciler } from './reconcile.js';
 import { openRegistration } from './registration.js';
@@ -81,6 +83,12 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     const registrar: Registrar = store.registrar({ ttlSeconds: await leaseTtlSeconds(store, signal) });
     closers.push(() => registrar.close({ keepLease: true }));
     const registration = await openRegistration(store, registrar, node, signal);
+    const events = openEventLog({ store, clock, log, by: `agent ${node}` });
+    closers.push(() => events.close());
+    const news = newsOf(node, events, (instance) => {
+      const planned = storeView.plan()?.instances.find((one) => one.instance === instance);
+      return planned ?? registration.records().get(instance)?.record;
+    });
     const rests = openRests(clock, Math.random, note, closing.signal);
     const dockerView: DockerView = await openDockerView({
       docker,
@@ -95,7 +103,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       },
     });
     closers.push(() => dockerView.close());
-    const health = openHealthWatch(clock, note);
+    const health = openHealthWatch(docker, clock, note);
     closers.push(() => health.close());
     const startedAt = clock.now();
     const report = ({ reachedRevision, problems }: Progress): void => {
@@ -116,13 +124,14 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       storeView,
       dockerView,
       health,
-      hands: { node, store, docker, compose, files, registration, rests, clock, log },
+      hands: { node, store, docker, compose, files, registration, rests, clock, log, news },
       hasPilotsFile: await files.hasPilots(),
       onProgress: report,
     });
     reconciler = running;
     closers.push(() => running.close());
     log.info({ node, docker: dockerVersion, compose: compose.description }, 'agent started');
+    news.node('node-back', `its agent ${options.version} has started, Docker ${dockerVersion}, ${compose.description}`);
     return {
       node,
       progress: () => running.progress(),

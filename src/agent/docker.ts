@@ -1,5 +1,6 @@
 /** The only place that knows Docker's API. It reads, stops and removes; creating and starting is compose's business. */
-import { Readable, type Writable } from 'node:stream';
+import { once } from 'node:events';
+import { Readable, Writable } from 'node:stream';
 import Dockerode from 'dockerode';
 import { byText } from '../model/order.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
@@ -9,6 +10,8 @@ export const DEFAULT_DOCKER_HOST = 'unix:///var/run/docker.sock';
 const SHORT_CALL_LIMIT_MS = 30_000;
 /** Docker kills after the container's own grace period; this is for an engine that does not answer at all. */
 const STOP_LIMIT_MS = 10 * 60_000;
+/** Of a check that fails: enough for its last words. */
+const MAX_EXEC_OUTPUT = 1000;
 /** Events of a container's life. Not `exec_*`: every health check inside a container makes three of those. */
 const LIFE_EVENTS = ['create', 'start', 'die', 'destroy', 'pause', 'unpause'];
 
@@ -17,6 +20,8 @@ export interface Container {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly state: Exclude<ContainerState, 'absent'>;
+  /** Docker has frozen it: the kernel still accepts connections for it. */
+  readonly isPaused: boolean;
 }
 
 export interface ContainerEvent {
@@ -32,6 +37,18 @@ export interface LogOptions {
   /** Lines from the end; undefined for all. */
   readonly tail?: number;
   readonly timestamps?: boolean;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  /** The end of what it wrote, at most MAX_EXEC_OUTPUT characters. */
+  readonly output: string;
+}
+
+export interface Exec {
+  /** Resolves when it has ended. Docker cannot stop it: when the signal aborts first, it goes on in its container. */
+  result(signal: AbortSignal): Promise<ExecResult>;
+  isRunning(): Promise<boolean>;
 }
 
 export interface Docker {
@@ -58,6 +75,8 @@ export interface Docker {
   stop(id: string): Promise<void>;
   /** Removes it with its anonymous volumes, running or not. Fine when it is gone. */
   remove(id: string): Promise<void>;
+  /** Runs a command in a container that runs. */
+  exec(id: string, command: readonly string[]): Promise<Exec>;
   /** Copies its output until it ends (or, with follow, until the signal aborts). */
   logs(id: string, options: LogOptions, out: Writable, err: Writable, signal: AbortSignal): Promise<void>;
 }
@@ -87,6 +106,7 @@ export function openDocker(host: string = DEFAULT_DOCKER_HOST): Docker {
           name: (info.Names[0] ?? '').replace(/^\//, ''),
           labels: info.Labels,
           state: stateOf(info.State),
+          isPaused: info.State === 'paused',
         }))
         .toSorted(byText(({ name }) => name));
     },
@@ -105,6 +125,7 @@ export function openDocker(host: string = DEFAULT_DOCKER_HOST): Docker {
     remove: async (id) => {
       await call(`remove ${id.slice(0, 12)}`, unlessGone(client.getContainer(id).remove({ force: true, v: true })));
     },
+    exec: (id, command) => call(`run a command in ${id.slice(0, 12)}`, startExec(client, id, command)),
     logs: (id, options, out, err, signal) => copyLogs(client, id, options, out, err, signal),
   };
 }
@@ -122,7 +143,7 @@ function labelFilter(labels: Readonly<Record<string, string>>): string[] {
 }
 
 function stateOf(state: string): Container['state'] {
-  // A paused container counts as running: its probe fails, which is what matters.
+  // A paused container is not to be started again.
   if (state === 'running' || state === 'paused') return 'running';
   return state === 'restarting' ? 'restarting' : 'stopped';
 }
@@ -232,4 +253,34 @@ async function copyLogs(
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+async function startExec(client: Dockerode, id: string, command: readonly string[]): Promise<Exec> {
+  const options = { Cmd: [...command], AttachStdout: true, AttachStderr: true };
+  const exec = await client.getContainer(id).exec(options);
+  const stream = await exec.start({ hijack: false, stdin: false });
+  return {
+    async result(signal) {
+      let output = '';
+      const sink = new Writable({
+        write(chunk, _encoding, done) {
+          output = (output + String(chunk as Buffer)).slice(-MAX_EXEC_OUTPUT);
+          done();
+        },
+      });
+      client.modem.demuxStream(stream, sink, sink);
+      const stop = (): void => void stream.destroy();
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        if (!signal.aborted) await once(stream, 'close');
+      } finally {
+        signal.removeEventListener('abort', stop);
+        stream.destroy();
+      }
+      signal.throwIfAborted();
+      const { ExitCode } = await exec.inspect();
+      return { exitCode: ExitCode ?? -1, output: output.trim() };
+    },
+    isRunning: async () => (await exec.inspect()).Running,
+  };
 }

@@ -10,6 +10,7 @@ import type { Store } from '../store/store.js';
 import type { Compose } from './compose.js';
 import type { Docker } from './docker.js';
 import { untilAcknowledged, untilIdle } from './drain.js';
+import type { News } from './news.js';
 import type { NodeFiles } from './node-files.js';
 import type { Registration } from './registration.js';
 import type { Rests } from './rests.js';
@@ -27,6 +28,7 @@ export interface Hands {
   readonly rests: Rests;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly news: News;
   /** The plan as it is now. */
   readonly plan: () => NodePlan | undefined;
   /** The files of this plan are on disk. */
@@ -64,7 +66,7 @@ const executors: Executors = {
     return 'done';
   },
 
-  'bring-up': async ({ instances }, { node, compose, files, rests, log }, signal) => {
+  'bring-up': async ({ instances }, { node, compose, files, rests, log, news }, signal) => {
     const services = instances.flatMap((instance) => [instance, sidecarName(instance)]);
     try {
       await compose.up(composeProject(node), files.composeFile, services, signal);
@@ -73,14 +75,18 @@ const executors: Executors = {
       const reason = messageOf(error);
       for (const instance of instances) rests.failed(instance, reason, instances.length === 1);
       log.warn({ node, instances, reason }, 'could not bring up instances');
+      news.node('plan-hindered', `could not bring up ${instances.join(', ')}: ${reason}`, 'warning');
       return 'wait';
     }
-    for (const instance of instances) rests.succeeded(instance);
+    for (const instance of instances) {
+      rests.succeeded(instance);
+      news.instance(instance, 'started', 'its containers are up');
+    }
     log.info({ node, instances }, 'brought up instances');
     return 'done';
   },
 
-  restart: async ({ instance }, { node, docker, plan, clock, log }, signal) => {
+  restart: async ({ instance }, { node, docker, plan, clock, log, news }, signal) => {
     const current = plan();
     const planned = current?.instances.find((one) => one.instance === instance);
     if (current === undefined || planned === undefined) return 'done'; // not wanted any more
@@ -95,6 +101,9 @@ const executors: Executors = {
     await untilSidecarReady(current.address, planned.ports.metrics, clock, signal);
     await start('app');
     log.info({ node, instance }, 'instance started again');
+    if (containers.some(({ state }) => state !== 'running')) {
+      news.instance(instance, 'started', 'its containers were started again');
+    }
     return 'done';
   },
 
@@ -103,11 +112,13 @@ const executors: Executors = {
     return 'done';
   },
 
-  register: async ({ instance, keys, record }, { node, registration, log, listed }, signal) => {
+  register: async ({ instance, keys, record }, { node, registration, log, listed, news }, signal) => {
     listed(instance);
+    const wasHealthy = registration.records().get(instance)?.record.state === 'healthy';
     await registration.put(instance, keys, signal);
     await registration.write(record, signal);
     log.info({ node, instance, keys: keys.map(({ key }) => key) }, 'instance registered');
+    if (!wasHealthy) news.instance(instance, 'healthy', `serves ${record.version} at ${record.address}`);
     return 'done';
   },
 
@@ -117,20 +128,23 @@ const executors: Executors = {
     return 'done';
   },
 
-  'mark-down': async ({ instance, record }, { node, registration, log }, signal) => {
+  'mark-down': async ({ instance, record }, { node, registration, log, news }, signal) => {
     await registration.removeAll(record, signal);
     await registration.write(record, signal);
     log.info({ node, instance, state: record.state, reason: record.reason }, 'instance out of the registry');
+    const reason = record.state === 'unhealthy' ? 'unhealthy' : 'died';
+    news.instance(instance, reason, record.reason === '' ? 'it was restarted' : record.reason, 'warning');
     return 'done';
   },
 
   drain: async ({ instance, record }, hands, signal) => {
-    const { node, registration, store, files, clock, log, drained } = hands;
+    const { node, registration, store, files, clock, log, news, drained } = hands;
     const own = registration.records().get(instance);
     // An agent that was cut off here goes on waiting for the write that it finds.
     const isMarked = own?.record.state === 'draining';
     const storeRevision = isMarked ? own.storeRevision : await registration.write(record, signal);
     await registration.removeAll(record, signal);
+    if (!isMarked) news.instance(instance, 'draining', record.reason);
     const laggards = await untilAcknowledged(store, storeRevision, clock, signal);
     if (laggards.length > 0) log.warn({ node, instance, laggards }, 'not every proxy has acknowledged the drain');
     const ask = (askSignal: AbortSignal): Promise<number> => requestsInFlight(files.adminSocket(instance), askSignal);
@@ -144,7 +158,7 @@ const executors: Executors = {
     return 'done';
   },
 
-  'stop-and-remove': async ({ instance }, { node, docker, log }) => {
+  'stop-and-remove': async ({ instance }, { node, docker, log, news }) => {
     const containers = await docker.list({ [LABELS.node]: node, [LABELS.instance]: instance });
     const byRole = (role: string) => containers.filter((container) => container.labels[LABELS.role] === role);
     // The app first: what it still has to say to others goes through its sidecar.
@@ -153,6 +167,7 @@ const executors: Executors = {
       await docker.remove(container.id);
     }
     log.info({ node, instance }, 'instance stopped and removed');
+    news.instance(instance, 'stopped', 'the plan no longer names it: stopped and removed');
     return 'done';
   },
 

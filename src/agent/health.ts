@@ -3,6 +3,7 @@ import { durationMs } from '../model/fields.js';
 import type { PlannedInstance } from '../model/node-plan.js';
 import type { Clock } from '../runtime/clock.js';
 import type { HealthVerdict } from './actual.js';
+import type { Docker, Exec } from './docker.js';
 import { type HealthState, initialHealth, jointHealth, nextHealth, type Thresholds } from './health-state.js';
 import { portNumber, probedPort } from './naming-keys.js';
 import { type Probe, type ProbeKind, probe } from './probe.js';
@@ -13,11 +14,15 @@ const STARTING_INTERVAL_MS = 250;
 /** The gate on the sidecar is the agent's own affair, the same for every service. */
 const SIDECAR_INTERVAL_MS = 1000;
 const SIDECAR_THRESHOLDS: Thresholds = { rise: 1, fall: 3 };
+/** Between two checks, however long one takes. */
+const MIN_PAUSE_MS = 50;
 const APP_HOST = '127.0.0.1';
 
 /** One life of one pair: another container, or the same one started again, is another generation and begins anew. */
 export interface ProbeTarget {
   readonly planned: PlannedInstance;
+  /** Id of the app's, where its command is run. */
+  readonly container: string;
   /** The node's address, where the sidecar answers `/ready`. */
   readonly address: string;
   readonly generation: string;
@@ -39,7 +44,7 @@ interface Watched {
 }
 
 /** `onChange` is called when a verdict or its reason has become another one. */
-export function openHealthWatch(clock: Clock, onChange: () => void): HealthWatch {
+export function openHealthWatch(docker: Pick<Docker, 'exec'>, clock: Clock, onChange: () => void): HealthWatch {
   const watched = new Map<string, Watched>();
   const start = (target: ProbeTarget): Watched => {
     const abort = new AbortController();
@@ -49,7 +54,7 @@ export function openHealthWatch(clock: Clock, onChange: () => void): HealthWatch
       app: initialHealth,
       sidecar: initialHealth,
       done: Promise.all([
-        probeForever(clock, appProbe(target), abort.signal, (state) => {
+        probeForever(clock, appProbe(docker, target), abort.signal, (state) => {
           own.app = changed(own.app, state, onChange);
         }),
         probeForever(clock, sidecarProbe(target), abort.signal, (state) => {
@@ -94,11 +99,11 @@ interface Rhythm {
   readonly thresholds: Thresholds;
 }
 
-function appProbe({ planned }: ProbeTarget): Rhythm {
+function appProbe(docker: Pick<Docker, 'exec'>, { planned, container }: ProbeTarget): Rhythm {
   const { health, ports } = planned;
   return {
     probe: {
-      what: appCheck(health),
+      what: appCheck(docker, health, container),
       host: APP_HOST,
       port: portNumber(ports.app, probedPort(planned).name),
       timeoutMs: durationMs(health.timeout),
@@ -108,11 +113,24 @@ function appProbe({ planned }: ProbeTarget): Rhythm {
   };
 }
 
-function appCheck(health: PlannedInstance['health']): ProbeKind {
+function appCheck(docker: Pick<Docker, 'exec'>, health: PlannedInstance['health'], container: string): ProbeKind {
+  if (health.command !== undefined) return { kind: 'command', run: commandIn(docker, container, health.command) };
   if (health.http !== undefined) {
     return { kind: 'http', path: health.http, isOk: (status) => status >= 200 && status < 400 };
   }
   return health.grpc === undefined ? { kind: 'tcp' } : { kind: 'grpc', service: health.grpc };
+}
+
+/** One at a time: a command that hangs cannot be ended from here, and must not be joined by others. */
+function commandIn(docker: Pick<Docker, 'exec'>, container: string, command: readonly string[]) {
+  let last: Exec | undefined;
+  return async (signal: AbortSignal): Promise<string | undefined> => {
+    if (await last?.isRunning().catch(() => false)) return `the check before has not ended: ${command.join(' ')}`;
+    last = await docker.exec(container, command);
+    const { exitCode, output } = await last.result(signal);
+    if (exitCode === 0) return undefined;
+    return `exit code ${exitCode} of ${command.join(' ')}${output === '' ? '' : `: ${output.split('\n').at(-1)}`}`;
+  };
 }
 
 function sidecarProbe({ planned, address }: ProbeTarget): Rhythm {
@@ -131,11 +149,13 @@ async function probeForever(
 ): Promise<void> {
   let state = initialHealth;
   while (!signal.aborted) {
+    const startedMs = clock.monotonic();
     const failure = await probe(target, signal);
     if (signal.aborted) return;
     state = nextHealth(state, failure, thresholds);
     tell(state);
-    const pauseMs = state.verdict === 'starting' ? Math.min(STARTING_INTERVAL_MS, intervalMs) : intervalMs;
+    const paceMs = state.verdict === 'starting' ? Math.min(STARTING_INTERVAL_MS, intervalMs) : intervalMs;
+    const pauseMs = Math.max(MIN_PAUSE_MS, paceMs - (clock.monotonic() - startedMs));
     await clock.sleep(pauseMs, signal).catch(() => {}); // closed
   }
 }

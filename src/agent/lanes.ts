@@ -33,11 +33,12 @@ export interface LanesOptions {
   readonly run: (step: Step, signal: AbortSignal) => Promise<Outcome>;
   /** May this bring-up go on, although the decision by now is another? */
   readonly mayGoOn: (step: Step) => boolean;
+  readonly onFailure: (reason: string) => void;
   /** Something ended, or may be tried again. */
   readonly onProgress: () => void;
 }
 
-export function openLanes({ clock, log, run, mayGoOn, onProgress }: LanesOptions): Lanes {
+export function openLanes({ clock, log, run, mayGoOn, onFailure, onProgress }: LanesOptions): Lanes {
   const lanes = new Map<string, Lane>();
   const closing = new AbortController();
   const progressIn = (ms: number): void => {
@@ -60,6 +61,7 @@ export function openLanes({ clock, log, run, mayGoOn, onProgress }: LanesOptions
         const reason = `could not ${describeStep(step)}: ${messageOf(error)}`;
         lane.failed = { text, count, untilMs: clock.monotonic() + pauseMs, reason };
         log.warn({ step: step.action, count, error }, reason);
+        onFailure(reason);
         progressIn(pauseMs);
       })
       .finally(() => {

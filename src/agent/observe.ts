@@ -52,6 +52,7 @@ function actualInstance(
   const sidecar = containerOf(containers, 'sidecar');
   const health = seen.healthOf(instance, generationOf({ app, sidecar }));
   const isRunning = isUp({ app, sidecar });
+  const paused = containers.filter((container) => container.isPaused).map(({ labels }) => labels[LABELS.role]);
   return {
     instance,
     namespace: planned?.namespace ?? record?.namespace ?? label(LABELS.namespace),
@@ -60,8 +61,9 @@ function actualInstance(
     planned,
     app,
     sidecar,
-    health: health.verdict,
-    reason: isRunning ? health.reason : seen.failureOf(instance),
+    ...(isRunning && paused.length > 0
+      ? { health: 'unhealthy', reason: `Docker has paused the ${paused.join(' and the ')}` }
+      : { health: health.verdict, reason: isRunning ? health.reason : seen.failureOf(instance) }),
     record,
     registered: seen.keysOf(instance),
     isDrained: seen.isDrained(instance),
@@ -103,7 +105,8 @@ export function probeTargets(
   for (const [name, instance] of instances) {
     const { planned } = instance;
     if (planned === undefined || !isUp(instance)) continue;
-    targets.set(name, { planned, address: place.address, generation: generationOf(instance) });
+    const { id: container } = instance.app;
+    targets.set(name, { planned, container, address: place.address, generation: generationOf(instance) });
   }
   return targets;
 }

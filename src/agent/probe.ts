@@ -7,7 +7,9 @@ import { checkGrpcHealth } from './grpc-health.js';
 export type ProbeKind =
   | { readonly kind: 'http'; readonly path: string; readonly isOk: (status: number) => boolean }
   | { readonly kind: 'grpc'; readonly service: string }
-  | { readonly kind: 'tcp' };
+  | { readonly kind: 'tcp' }
+  /** Where it runs is the business of whoever made it; host and port mean nothing to it. */
+  | { readonly kind: 'command'; readonly run: (signal: AbortSignal) => Promise<string | undefined> };
 
 export interface Probe {
   readonly what: ProbeKind;
@@ -41,6 +43,8 @@ function once(target: Probe, signal: AbortSignal): Promise<string | undefined> {
       return checkGrpcHealth(host, port, what.service, signal);
     case 'tcp':
       return dial(host, port, signal);
+    case 'command':
+      return what.run(signal);
   }
 }
 

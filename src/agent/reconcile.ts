@@ -102,6 +102,7 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     log,
     mayGoOn,
     run: (step, signal) => execute(step, hands, signal),
+    onFailure: (reason) => hands.news.node('plan-hindered', reason, 'warning'),
     onProgress: () => rounds.note(),
   });
   const round = (): void => {
@@ -117,6 +118,12 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     const views = [storeView.problem(), dockerView.problem()].filter((text) => text !== undefined);
     const problems = [...views, ...obstacles(plan, actual), ...lanes.problems()].slice(-MAX_PROBLEMS);
     const reachedRevision = hasReached(plan, actual) ? plan.revision : progress.reachedRevision;
+    if (reachedRevision !== progress.reachedRevision) {
+      hands.news.node(
+        'plan-reached',
+        `runs what revision ${reachedRevision} planned: ${plan.instances.length} instances`,
+      );
+    }
     progress = { reachedRevision, planRevision: plan.revision, problems };
     onProgress(progress);
   };

@@ -61,15 +61,24 @@ export const healthSchema = z
       .string()
       .optional()
       .describe('A service name that grpc.health.v1 is asked for; the empty one is the whole server'),
-    tcp: z.literal(true).optional().describe('A connection is enough'),
-    interval: durationField.default('2s').describe('From one check to the next'),
+    tcp: z
+      .literal(true)
+      .optional()
+      .describe('A connection is enough. The kernel answers for a process that hangs: prefer another check'),
+    command: z
+      .array(z.string().min(1))
+      .min(1)
+      .max(64)
+      .optional()
+      .describe("A command that is run in the app's container; exit code 0 means well"),
+    interval: durationField.default('2s').describe('From the beginning of one check to that of the next'),
     timeout: durationField.default('1s').describe('A check that takes longer has failed'),
     rise: z.int().min(1).max(100).default(1).describe('Successes in a row that make an instance healthy'),
     fall: z.int().min(1).max(100).default(3).describe('Failures in a row that make it unhealthy'),
   })
   .refine(
-    (h) => [h.http, h.grpc, h.tcp].filter((v) => v !== undefined).length === 1,
-    'one of http (a path), grpc (a service name) or tcp: true',
+    (h) => [h.http, h.grpc, h.tcp, h.command].filter((v) => v !== undefined).length === 1,
+    'one of http (a path), grpc (a service name), tcp: true or command (its words)',
   );
 export type Health = z.output<typeof healthSchema>;
 

@@ -12,7 +12,7 @@ const AGAIN_S = 3000;
 
 test('believes a death that the list does not show yet, until the container has started again', async () => {
   // Docker 20.10 lists a container as running until it has cleaned up behind it: on a busy disk for seconds.
-  const listed: Container = { id: 'c1', name: 'app', labels: {}, state: 'running' };
+  const listed: Container = { id: 'c1', name: 'app', labels: {}, state: 'running', isPaused: false };
   let startedS = STARTED_S;
   let lists = 0;
   let tell: (event: ContainerEvent) => void = () => {};

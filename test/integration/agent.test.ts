@@ -7,6 +7,7 @@ import { type Agent, startAgent } from '../../src/agent/agent.js';
 import { openDocker } from '../../src/agent/docker.js';
 import type { InstanceRecord } from '../../src/model/instance.js';
 import type { NodeStatus } from '../../src/model/leased-values.js';
+import type { MeshEvent } from '../../src/model/mesh-event.js';
 import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
@@ -157,6 +158,35 @@ describe.skipIf(isDockerMissing())('an agent', () => {
     await until('the record says so', async () => (await record(old))?.state === 'healthy');
   });
 
+  test('finds an app that is frozen while its container runs, and lists it again when it goes on', async () => {
+    const { container, startedAt: since } = (await record(old)) as InstanceRecord;
+    const frozen = performance.now();
+    docker('kill', '--signal', 'STOP', container);
+    try {
+      await until('it is out of the registry', async () => (await listed('services/app')).length === 0);
+      process.stderr.write(`frozen to key deleted: ${Math.round(performance.now() - frozen)} ms\n`);
+      await until('the record says why', async () => (await record(old))?.reason.includes('no answer within'));
+      expect((await record(old))?.state).toBe('unhealthy');
+    } finally {
+      docker('kill', '--signal', 'CONT', container);
+    }
+    await until('it is back', async () => (await listed('services/app')).includes(inboundOf(first)));
+    await until('the record says so', async () => (await record(old))?.state === 'healthy');
+    expect((await record(old))?.startedAt).toBe(since);
+  });
+
+  test('takes out what Docker has paused', async () => {
+    const { container } = (await record(old)) as InstanceRecord;
+    docker('pause', container);
+    try {
+      await until('the record says so', async () => (await record(old))?.reason === 'Docker has paused the app');
+      expect(await listed('services/app')).toEqual([]);
+    } finally {
+      docker('unpause', container);
+    }
+    await until('it is back', async () => (await record(old))?.state === 'healthy');
+  });
+
   test('adopts what runs when it is started again', async () => {
     const names = containersWith(label);
     const before = names.map(startedAt);
@@ -187,7 +217,9 @@ describe.skipIf(isDockerMissing())('an agent', () => {
   });
 
   test('says what stands in the way, and what is well serves all the same', async () => {
-    const well = await instance('app-v2-3');
+    const command = ['/bin/busybox', 'test', '!', '-e', '/tmp/sick'];
+    const health = { command, interval: '500ms', timeout: '1s', rise: 1, fall: 2 };
+    const well = await instance('app-v2-3', { health });
     const ill = await instance('app-v3-3', { container: { image: 'lightmesh/no-such-image:1' } });
     const second = JSON.parse((await store.get(store.keys.plan(node)))?.value ?? '') as NodePlan;
     await plan(...second.instances, well, ill);
@@ -200,6 +232,26 @@ describe.skipIf(isDockerMissing())('an agent', () => {
       START_LIMIT_MS,
     );
     expect((await status())?.reachedRevision).toBe(2);
+  });
+
+  test('believes a command that it runs in the container', async () => {
+    const { container } = (await record('app-v2-3')) as InstanceRecord;
+    docker('exec', container, '/bin/busybox', 'touch', '/tmp/sick');
+    await until('it is unhealthy', async () => (await record('app-v2-3'))?.state === 'unhealthy');
+    expect((await record('app-v2-3'))?.reason).toBe('app: exit code 1 of /bin/busybox test ! -e /tmp/sick');
+    docker('exec', container, '/bin/busybox', 'rm', '/tmp/sick');
+    await until('it is well again', async () => (await record('app-v2-3'))?.state === 'healthy');
+  });
+
+  test('has told what happened', async () => {
+    const { entries } = await store.list(store.keys.below('event'));
+    const events = entries.map(({ value }) => JSON.parse(value) as MeshEvent);
+    const of = (name: string): Set<string> =>
+      new Set(events.filter((event) => event.name === name).map(({ reason }) => reason));
+    // The same again is counted, so each stands once, where it was first.
+    expect([...of(old)]).toEqual(['started', 'healthy', 'died', 'unhealthy', 'draining', 'stopped']);
+    expect([...of(node)]).toEqual(['node-back', 'plan-reached', 'plan-hindered']);
+    expect(events.find(({ reason }) => reason === 'died')).toMatchObject({ service: 'app', by: `agent ${node}` });
   });
 
   test('leaves nothing when the plan is empty', async () => {

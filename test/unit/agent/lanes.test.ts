@@ -19,6 +19,7 @@ function setUp(mayGoOn: (step: Step) => boolean = () => false) {
     clock: systemClock,
     log: silentLogger,
     mayGoOn,
+    onFailure: (reason) => ended.push(reason),
     onProgress: () => ended.push('progress'),
     run: (step, signal) =>
       new Promise((resolve, reject) => {
