@@ -4,7 +4,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds on a clock that only goes forward: for deadlines, leases and measured durations. */
   monotonic(): number;
-  /** Resolves after `ms`, or rejects with the signal's reason when it aborts first. */
+  /** Resolves when at least `ms` have passed by `monotonic`, or rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -18,10 +18,18 @@ export const systemClock: Clock = {
         clearTimeout(timer);
         reject(signal?.reason as Error);
       };
-      const timer = setTimeout(() => {
+      // A timer drops fractions and may be a millisecond early: who then looks at the clock would find it is not time yet.
+      const untilMs = performance.now() + ms;
+      const wake = (): void => {
+        const leftMs = untilMs - performance.now();
+        if (leftMs > 0) {
+          timer = setTimeout(wake, Math.ceil(leftMs));
+          return;
+        }
         signal?.removeEventListener('abort', stop);
         resolve();
-      }, ms);
+      };
+      let timer = setTimeout(wake, ms);
       signal?.addEventListener('abort', stop, { once: true });
     }),
 };
