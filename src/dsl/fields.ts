@@ -9,7 +9,7 @@ export const networkingVersions = [
   'networking.istio.io/v1alpha3',
 ] as const;
 
-const regexField = z.string().superRefine((text, context) => {
+export const regexField = z.string().superRefine((text, context) => {
   const problem = regexProblem(text);
   if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, input: text });
 });
@@ -56,6 +56,9 @@ export const absenceMatchField = z
 export const percentField = z.strictObject({
   value: z.number().min(0).max(100).default(0).describe('Percent, such as 12.5'),
 });
+
+/** Istio's older form of a percentage. */
+export const integerPercentField = z.int().min(0).max(100);
 
 /** A duration of at least a millisecond. */
 export const positiveDurationField = durationField.refine((text) => durationMs(text) >= 1, 'at least 1ms');

@@ -5,10 +5,12 @@ import {
   absenceMatchField,
   destinationField,
   headersField,
+  integerPercentField,
   matchedNameField,
   percentField,
   positiveDurationField,
   presenceMatchField,
+  regexField,
   stringMatchField,
   uriMatchField,
   wildcardHostField,
@@ -35,7 +37,7 @@ const matchSchema = z.strictObject({
   sourceLabels: labelsField.optional().describe('Labels that the calling instance has'),
   sourceNamespace: z.string().min(1).optional().describe('Namespace of the calling service'),
   gateways: notYet('gateways'),
-  statPrefix: notYet('statistics per route'),
+  statPrefix: z.string().min(1).optional().describe('Prefix of statistics of its own: vhost.HOST.route.PREFIX'),
 });
 export type IstioMatch = z.output<typeof matchSchema>;
 
@@ -57,6 +59,8 @@ export const retryWords = [
   'gateway-error',
   'reset',
   'reset-before-request',
+  'http3-post-connect-failure',
+  'retriable-headers',
   'connect-failure',
   'retriable-4xx',
   'refused-stream',
@@ -82,11 +86,14 @@ const retriesSchema = z
       .describe(`Comma list of ${retryWords.join(', ')}; status codes may stand among them`),
     backoff: positiveDurationField.optional().describe('Wait before the first retry; it grows with each'),
     retryIgnorePreviousHosts: z.boolean().default(true).describe('Whether a retry prefers another instance'),
-    retryRemoteLocalities: notYet('locality'),
+    retryRemoteLocalities: z.boolean().optional().describe('Whether a retry may go to another zone, default false'),
   })
-  .refine((r) => r.attempts > 0 || (r.perTryTimeout === undefined && r.retryOn === undefined), {
-    message: 'attempts: 0 turns retries off, so perTryTimeout and retryOn have no meaning',
-  });
+  .refine(
+    (r) => r.attempts > 0 || [r.perTryTimeout, r.retryOn, r.retryRemoteLocalities].every((x) => x === undefined),
+    {
+      message: 'attempts: 0 turns retries off, so perTryTimeout, retryOn and retryRemoteLocalities have no meaning',
+    },
+  );
 export type IstioRetries = z.output<typeof retriesSchema>;
 
 const faultPercentField = percentField.refine(
@@ -94,24 +101,48 @@ const faultPercentField = percentField.refine(
   'a percentage is 0, or from 0.0001 to 100',
 );
 
+/** By number, as gRPC has them. */
+export const grpcStatuses = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+] as const;
+
 const faultSchema = z
   .strictObject({
     delay: z
       .strictObject({
         fixedDelay: positiveDurationField.describe('How long they wait'),
         percentage: faultPercentField.optional().describe('Of how many requests. Without it, of none'),
-        percent: notYet('deprecated; write percentage: { value: N }'),
+        percent: integerPercentField.optional().describe('Deprecated form of percentage'),
         exponentialDelay: notYet('Istio refuses it too'),
       })
       .optional()
       .describe('Requests wait before they are sent'),
     abort: z
       .strictObject({
-        httpStatus: z.int().min(200).max(599).describe('Status of that answer'),
+        httpStatus: z.int().min(200).max(599).optional().describe('Status of that answer'),
+        grpcStatus: z.enum(grpcStatuses).optional().describe('Of a gRPC answer, by its name: UNAVAILABLE'),
         percentage: faultPercentField.optional().describe('Of how many requests. Without it, of none'),
-        percent: notYet('deprecated; write percentage: { value: N }'),
-        grpcStatus: notYet('aborting with a gRPC status'),
+        percent: integerPercentField.optional().describe('Deprecated form of percentage'),
         http2Error: notYet('Istio refuses it too'),
+      })
+      .refine((abort) => (abort.httpStatus === undefined) !== (abort.grpcStatus === undefined), {
+        message: 'one of httpStatus and grpcStatus',
       })
       .optional()
       .describe('Requests are answered by the sidecar of the caller'),
@@ -143,9 +174,62 @@ const rewriteSchema = z
   .strictObject({
     uri: z.string().min(1).optional().describe('In place of the path, or of the prefix that was matched'),
     authority: z.string().min(1).optional().describe('In place of the host'),
-    uriRegexRewrite: notYet('rewriting by regular expression'),
+    uriRegexRewrite: z
+      .strictObject({
+        match: regexField.describe('An RE2 expression for parts of the path; each match is replaced'),
+        rewrite: z.string().min(1).describe('In their place; \\1 is the first group'),
+      })
+      .optional()
+      .describe('Path, by a regular expression'),
   })
-  .refine((r) => r.uri !== undefined || r.authority !== undefined, 'a rewrite needs uri or authority');
+  .refine(
+    (r) => r.uri !== undefined || r.authority !== undefined || r.uriRegexRewrite !== undefined,
+    'a rewrite needs uri, uriRegexRewrite or authority',
+  )
+  .refine((r) => r.uri === undefined || r.uriRegexRewrite === undefined, 'uri and uriRegexRewrite exclude each other');
+
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+const directResponseSchema = z.strictObject({
+  status: z.int().min(200).max(599).describe('Status of the answer'),
+  body: z
+    .strictObject({
+      string: z.string().max(MAX_ANSWER_BYTES).optional().describe('As text'),
+      bytes: z
+        .base64()
+        .max((MAX_ANSWER_BYTES * 4) / 3)
+        .optional()
+        .describe('As base64'),
+    })
+    .refine((body) => (body.string === undefined) !== (body.bytes === undefined), 'one of string and bytes')
+    .optional()
+    .describe('Body of the answer, at most 1 MiB'),
+});
+export type IstioAnswer = z.output<typeof directResponseSchema>;
+
+const corsMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', '*'] as const;
+const corsHeaderField = z.string().regex(/^([A-Za-z0-9!#$%&'*+.^_`|~-]+|\*)$/, 'a header name, or *');
+
+const corsSchema = z.strictObject({
+  allowOrigins: z
+    .array(stringMatchField)
+    .default([])
+    .describe('Origins that may call; the answer names the one that did'),
+  allowOrigin: z.array(z.string().min(1)).default([]).describe('Deprecated form of allowOrigins: exact ones'),
+  allowMethods: z.array(z.enum(corsMethods)).default([]).describe('Methods that they may use'),
+  allowHeaders: z.array(corsHeaderField).default([]).describe('Request headers that they may set'),
+  exposeHeaders: z.array(corsHeaderField).default([]).describe('Response headers that their scripts may read'),
+  maxAge: durationField
+    .refine((text) => durationMs(text) % 1000 === 0, 'whole seconds')
+    .optional()
+    .describe('How long the answer to a preflight may be kept'),
+  allowCredentials: z.boolean().optional().describe('Whether requests may carry cookies'),
+  unmatchedPreflights: z
+    .enum(['UNSPECIFIED', 'FORWARD', 'IGNORE'])
+    .optional()
+    .describe('Preflights of other origins go to the service (FORWARD, the default), or are answered without leave'),
+});
+export type IstioCors = z.output<typeof corsSchema>;
 
 const httpSchema = z
   .strictObject({
@@ -176,16 +260,19 @@ const httpSchema = z
       .optional()
       .describe('As `mirror`, several'),
     headers: headersField.optional().describe('Changes to headers'),
-    mirrorPercent: notYet('deprecated; write mirrorPercentage: { value: N }'),
-    mirror_percent: notYet('deprecated; write mirrorPercentage: { value: N }'),
-    corsPolicy: notYet('CORS'),
-    directResponse: notYet('fixed answers'),
+    mirrorPercent: integerPercentField.optional().describe('Deprecated form of mirrorPercentage'),
+    mirror_percent: integerPercentField.optional().describe('Deprecated form of mirrorPercentage'),
+    corsPolicy: corsSchema.optional().describe('Which scripts of other origins may call'),
+    directResponse: directResponseSchema.optional().describe('They are answered by the sidecar of the caller'),
     delegate: notYet('delegates'),
   })
-  .refine((http) => (http.route === undefined) !== (http.redirect === undefined), 'one of route and redirect')
   .refine(
-    (http) => http.redirect === undefined || (http.rewrite === undefined && http.fault === undefined),
-    'a redirect goes with neither rewrite nor fault',
+    (http) => [http.route, http.redirect, http.directResponse].filter((action) => action !== undefined).length === 1,
+    'one of route, redirect and directResponse',
+  )
+  .refine(
+    (http) => http.route !== undefined || (http.rewrite === undefined && http.fault === undefined),
+    'a redirect or a directResponse goes with neither rewrite nor fault',
   )
   .refine(
     (http) => (http.route ?? []).length < 2 || (http.route ?? []).some((route) => (route.weight ?? 0) > 0),

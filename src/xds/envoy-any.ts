@@ -64,6 +64,8 @@ import type {
 } from './generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { HttpProtocolOptionsJson } from './generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 
+export type { AnyJson };
+
 /** Add a line for a message of `envoy-proto-entries.txt` when a translator needs it. */
 export interface EnvoyExtensions {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': HttpConnectionManagerJson;

@@ -236,7 +236,7 @@ describe.skipIf(isEnvoyMissing())('a sidecar', () => {
     return counts;
   }
 
-  test('obeys a VirtualService: fault, rewrite, headers, redirect, and 404 where no rule is', async () => {
+  test('obeys a VirtualService: fault, rewrite, headers, redirect, answers, CORS, and 404 where no rule is', async () => {
     await apply([
       `apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -256,10 +256,40 @@ spec:
     - match: [{ uri: { prefix: /slow } }]
       timeout: 0.2s
       route: [{ destination: { host: reviews } }]
+    - match: [{ uri: { prefix: /closed } }]
+      directResponse: { status: 503, body: { string: "closed for today" } }
+    - match: [{ uri: { prefix: /cors }, statPrefix: cors }]
+      corsPolicy: { allowOrigins: [{ exact: "http://a" }], allowMethods: [GET], maxAge: 60s, unmatchedPreflights: IGNORE }
+      rewrite: { uriRegexRewrite: { match: "^/cors/(.*)$", rewrite: "/seen/\\\\1" } }
+      route: [{ destination: { host: reviews } }]
+    - match: [{ uri: { prefix: /grpc-abort } }]
+      fault: { abort: { grpcStatus: UNAVAILABLE, percentage: { value: 100 } } }
+      route: [{ destination: { host: reviews } }]
     - match: [{ uri: { prefix: /retry } }]
-      retries: { attempts: 2, retryOn: "503" }
+      retries: { attempts: 2, retryOn: "503", retryRemoteLocalities: true }
       route: [{ destination: { host: reviews } }]`,
     ]);
+    const closed = await get('reviews:9080', '/closed');
+    expect([closed.status, closed.text.endsWith('closed for today')]).toEqual([503, true]);
+    const preflight = (origin: string): Promise<string> =>
+      curl(
+        '-X',
+        'OPTIONS',
+        '-H',
+        'host: reviews:9080',
+        '-H',
+        `origin: ${origin}`,
+        '-H',
+        'access-control-request-method: GET',
+        `${proxyUrl()}/cors/x`,
+      );
+    expect(await preflight('http://a')).toMatch(/access-control-allow-origin: http:\/\/a\r/);
+    expect(await preflight('http://b')).not.toMatch(/access-control-allow-origin|x-backend/);
+    const allowed = await get('reviews:9080', '/cors/y', { origin: 'http://a' });
+    expect([allowed.header('access-control-allow-origin'), allowed.backend]).toEqual(['http://a', 'reviews/v1']);
+    expect(allowed.text).toMatch(/"path":"\/seen\/y"/);
+    const aborted = await get('reviews:9080', '/grpc-abort', { 'content-type': 'application/grpc' });
+    expect([aborted.status, aborted.header('grpc-status')]).toEqual([200, '14']);
     expect((await get('reviews:9080', '/fault')).status).toBe(418);
     const rewritten = await get('reviews:9080', '/old/x');
     expect(rewritten.backend).toBe('reviews/v2');

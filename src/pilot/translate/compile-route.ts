@@ -36,6 +36,7 @@ export const defaultRetries: Retries = {
   perTryTimeoutMs: undefined,
   backoffMs: undefined,
   previousHosts: true,
+  remoteLocalities: false,
 };
 
 /** Everything to the plain service: what a service gets whose owner wrote nothing, and what a Route leaves over. */
@@ -57,6 +58,7 @@ export const defaultRule: (service: { readonly namespace: string; readonly name:
       rewrite: undefined,
     },
     edits: undefined,
+    cors: undefined,
   }),
 );
 
@@ -101,6 +103,7 @@ function compileRule(rule: RouteRule, name: string, definition: Definition<Route
       rewrite: undefined,
     },
     edits: undefined,
+    cors: undefined,
   };
 }
 
@@ -114,6 +117,7 @@ function compileRetries(retries: NonNullable<RouteRule['retries']>): Retries | u
     perTryTimeoutMs: retries.perTryTimeout === undefined ? undefined : durationMs(retries.perTryTimeout),
     backoffMs: undefined,
     previousHosts: true,
+    remoteLocalities: false,
   };
 }
 

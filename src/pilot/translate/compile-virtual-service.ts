@@ -1,12 +1,15 @@
 /** Istio's VirtualService as rules, with Istio's meaning of what is left out (reference: 1.1 and 7). */
 import type { IstioDestination, IstioHeaders, IstioStringMatch } from '../../dsl/fields.js';
 import { serviceOfHost } from '../../dsl/host.js';
-import type {
-  HttpRule,
-  IstioMatch,
-  IstioRedirect,
-  IstioRetries,
-  VirtualServiceSpec,
+import {
+  grpcStatuses,
+  type HttpRule,
+  type IstioAnswer,
+  type IstioCors,
+  type IstioMatch,
+  type IstioRedirect,
+  type IstioRetries,
+  type VirtualServiceSpec,
 } from '../../dsl/virtual-service-shape.js';
 import type { Definition } from '../../model/definition.js';
 import { durationMs } from '../../model/fields.js';
@@ -14,16 +17,20 @@ import { byText } from '../../model/order.js';
 import { behindSidecar, type Compiled } from './compile-route.js';
 import {
   type Action,
+  type Answer,
   anyRequest,
   type CallerCondition,
+  type Cors,
   type Fault,
   type HeaderCondition,
   type HeaderEdit,
   type MessageEdits,
+  type Millionths,
   type Mirror,
   type Redirect,
   type RequestMatch,
   type Retries,
+  type Rewrite,
   type Rule,
   type Selection,
   type Target,
@@ -53,6 +60,7 @@ export const compileVirtualService: (definition: Definition<VirtualServiceSpec>,
         matches: (http.match ?? []).map(compileMatch),
         action: compileAction(http, context),
         edits: compileEdits(http.headers),
+        cors: compileCors(http.corsPolicy),
       }),
     );
     return { rules, problems };
@@ -61,6 +69,7 @@ export const compileVirtualService: (definition: Definition<VirtualServiceSpec>,
 
 function compileAction(http: HttpRule, context: Context): Action {
   if (http.redirect !== undefined) return { kind: 'redirect', redirect: compileRedirect(http.redirect) };
+  if (http.directResponse !== undefined) return { kind: 'answer', answer: compileAnswer(http.directResponse) };
   const routes = http.route ?? [];
   return {
     kind: 'forward',
@@ -74,7 +83,35 @@ function compileAction(http: HttpRule, context: Context): Action {
     retries: compileRetries(http.retries),
     fault: compileFault(http.fault),
     mirrors: compileMirrors(http, context),
-    rewrite: http.rewrite === undefined ? undefined : { path: http.rewrite.uri, authority: http.rewrite.authority },
+    rewrite: compileRewrite(http.rewrite),
+  };
+}
+
+function compileRewrite(rewrite: HttpRule['rewrite']): Rewrite | undefined {
+  if (rewrite === undefined) return undefined;
+  const { uri, authority, uriRegexRewrite: regex } = rewrite;
+  return {
+    path: regex === undefined ? uri : { pattern: regex.match, substitution: regex.rewrite },
+    authority,
+  };
+}
+
+function compileAnswer({ status, body }: IstioAnswer): Answer {
+  const text = body?.string ?? '';
+  return { status, body: body === undefined ? undefined : body.bytes === undefined ? { text } : { bytes: body.bytes } };
+}
+
+function compileCors(cors: IstioCors | undefined): Cors | undefined {
+  if (cors === undefined) return undefined;
+  const exact = cors.allowOrigin.map((text): TextMatch => ({ kind: 'exact', text }));
+  return {
+    origins: [...cors.allowOrigins.map(textMatch), ...exact],
+    methods: cors.allowMethods,
+    headers: cors.allowHeaders,
+    exposed: cors.exposeHeaders,
+    maxAgeSeconds: cors.maxAge === undefined ? undefined : durationMs(cors.maxAge) / 1000,
+    credentials: cors.allowCredentials,
+    forwardsUnmatched: cors.unmatchedPreflights !== 'IGNORE',
   };
 }
 
@@ -106,6 +143,7 @@ function compileRetries(retries: IstioRetries | undefined): Retries | undefined 
     perTryTimeoutMs: retries?.perTryTimeout === undefined ? undefined : durationMs(retries.perTryTimeout),
     backoffMs: retries?.backoff === undefined ? undefined : durationMs(retries.backoff),
     previousHosts: retries?.retryIgnorePreviousHosts ?? true,
+    remoteLocalities: retries?.retryRemoteLocalities ?? false,
   };
 }
 
@@ -114,22 +152,32 @@ function compileFault(fault: HttpRule['fault']): Fault | undefined {
   if (fault === undefined) return undefined;
   const { delay, abort } = fault;
   return {
-    delay:
-      delay === undefined
-        ? undefined
-        : { fixedMs: durationMs(delay.fixedDelay), share: share(delay.percentage?.value ?? 0) },
-    abort:
-      abort === undefined ? undefined : { httpStatus: abort.httpStatus, share: share(abort.percentage?.value ?? 0) },
+    delay: delay === undefined ? undefined : { fixedMs: durationMs(delay.fixedDelay), share: faultShare(delay) },
+    abort: abort === undefined ? undefined : { ...abortStatus(abort), share: faultShare(abort) },
   };
+}
+
+type IstioFault = NonNullable<HttpRule['fault']>;
+type IstioAbort = NonNullable<IstioFault['abort']>;
+
+function abortStatus({ httpStatus, grpcStatus }: IstioAbort): { httpStatus: number } | { grpcStatus: number } {
+  if (grpcStatus !== undefined) return { grpcStatus: grpcStatuses.indexOf(grpcStatus) };
+  return { httpStatus: httpStatus as number }; // the shape demands one of both
+}
+
+function faultShare({ percentage, percent }: Pick<IstioAbort, 'percentage' | 'percent'>): Millionths {
+  return share(percentage?.value ?? percent ?? 0);
 }
 
 /** An absent percentage is all of the requests; an explicit 0 is no mirror. */
 function compileMirrors(http: HttpRule, context: Context): readonly Mirror[] {
-  const single = http.mirror === undefined ? [] : [{ destination: http.mirror, percentage: http.mirrorPercentage }];
+  const older = http.mirrorPercent ?? http.mirror_percent;
+  const percentage = http.mirrorPercentage ?? (older === undefined ? undefined : { value: older });
+  const single = http.mirror === undefined ? [] : [{ destination: http.mirror, percentage }];
   return [...single, ...(http.mirrors ?? [])]
-    .map(({ destination, percentage }) => ({
+    .map(({ destination, percentage: part }) => ({
       target: target(destination, context),
-      share: share(percentage?.value ?? 100),
+      share: share(part?.value ?? 100),
     }))
     .filter((mirror) => mirror.share > 0);
 }
@@ -174,6 +222,7 @@ function compileMatch(match: IstioMatch): RequestMatch {
       .toSorted(byText(({ name }) => name)),
     caller: callerCondition(match),
     port: match.port,
+    statPrefix: match.statPrefix ?? '',
   };
 }
 

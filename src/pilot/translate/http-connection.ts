@@ -58,7 +58,7 @@ export function outboundHttp(side: HttpSide): FilterJson {
           http2ProtocolOptions: { ...common.http2ProtocolOptions, allowConnect: true },
         }
       : {}),
-    httpFilters: side.isConnectAllowed ? [fault, router] : [noConnect, fault, router],
+    httpFilters: side.isConnectAllowed ? [cors, fault, router] : [noConnect, cors, fault, router],
   });
 }
 
@@ -126,7 +126,12 @@ const noConnect: HttpFilterJson = {
   }),
 };
 
-/** Always there, so that a route may switch it on. */
+/** Like the next one always there, so that a route may switch it on. */
+const cors: HttpFilterJson = {
+  name: 'envoy.filters.http.cors',
+  typedConfig: any('envoy.extensions.filters.http.cors.v3.Cors', {}),
+};
+
 const fault: HttpFilterJson = {
   name: 'envoy.filters.http.fault',
   typedConfig: any('envoy.extensions.filters.http.fault.v3.HTTPFault', {}),

@@ -53,6 +53,8 @@ export interface RequestMatch {
   readonly caller: CallerCondition | undefined;
   /** The service port that the caller named. */
   readonly port: number | undefined;
+  /** Of statistics of its own; empty for none. */
+  readonly statPrefix: string;
 }
 
 /** `plain` is a service without a subset: its stable version, or all versions when none is stable. */
@@ -105,14 +107,20 @@ export interface Retries {
   readonly perTryTimeoutMs: number | undefined;
   readonly backoffMs: number | undefined;
   readonly previousHosts: boolean;
+  /** A retry may leave the priority, which is the locality, that has failed. */
+  readonly remoteLocalities: boolean;
 }
 
 /** Millionths of the requests. */
 export type Millionths = number;
 
+interface FaultShare {
+  readonly share: Millionths;
+}
+
 export interface Fault {
-  readonly delay: { readonly fixedMs: number; readonly share: Millionths } | undefined;
-  readonly abort: { readonly httpStatus: number; readonly share: Millionths } | undefined;
+  readonly delay: ({ readonly fixedMs: number } & FaultShare) | undefined;
+  readonly abort: (({ readonly httpStatus: number } | { readonly grpcStatus: number }) & FaultShare) | undefined;
 }
 
 export interface Mirror {
@@ -121,7 +129,8 @@ export interface Mirror {
 }
 
 export interface Rewrite {
-  readonly path: string | undefined;
+  /** In place of the matched part, or each match of an RE2 expression. */
+  readonly path: string | { readonly pattern: string; readonly substitution: string } | undefined;
   readonly authority: string | undefined;
 }
 
@@ -135,6 +144,24 @@ export interface Redirect {
   readonly status: 301 | 302 | 303 | 307 | 308;
 }
 
+export interface Answer {
+  readonly status: number;
+  /** `bytes` is base64. */
+  readonly body: { readonly text: string } | { readonly bytes: string } | undefined;
+}
+
+/** Which scripts of other origins may call (the fetch standard's CORS protocol). */
+export interface Cors {
+  readonly origins: readonly TextMatch[];
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+  readonly exposed: readonly string[];
+  readonly maxAgeSeconds: number | undefined;
+  readonly credentials: boolean | undefined;
+  /** Preflights of other origins go to the service. */
+  readonly forwardsUnmatched: boolean;
+}
+
 export type Action =
   | {
       readonly kind: 'forward';
@@ -146,7 +173,8 @@ export type Action =
       readonly mirrors: readonly Mirror[];
       readonly rewrite: Rewrite | undefined;
     }
-  | { readonly kind: 'redirect'; readonly redirect: Redirect };
+  | { readonly kind: 'redirect'; readonly redirect: Redirect }
+  | { readonly kind: 'answer'; readonly answer: Answer };
 
 export interface Rule {
   readonly source: RuleSource;
@@ -158,6 +186,7 @@ export interface Rule {
   readonly matches: readonly RequestMatch[];
   readonly action: Action;
   readonly edits: MessageEdits | undefined;
+  readonly cors: Cors | undefined;
 }
 
 /** The rules of one service in order; the first that matches takes the request. */
@@ -171,4 +200,5 @@ export const anyRequest: RequestMatch = {
   queryParameters: [],
   caller: undefined,
   port: undefined,
+  statPrefix: '',
 };

@@ -7,6 +7,9 @@ import { undeliveredMatchers } from './undelivered.js';
 /** How often Envoy looks for an instance that has not failed this request before. */
 const MAX_HOST_SELECTIONS = 5;
 
+/** After so many tries a priority that has failed is left out (Istio's number). */
+const PRIORITY_UPDATE_TRIES = 2;
+
 export function retryPolicy(retries: Retries): RetryPolicyJson {
   const undelivered = undeliveredMatchers(retries.behindSidecar);
   const on = undelivered.length === 0 ? retries.on : [...retries.on, 'retriable-headers'];
@@ -26,6 +29,16 @@ export function retryPolicy(retries: Retries): RetryPolicyJson {
             },
           ],
           hostSelectionRetryMaxAttempts: String(MAX_HOST_SELECTIONS),
+        }
+      : {}),
+    ...(retries.remoteLocalities
+      ? {
+          retryPriority: {
+            name: 'envoy.retry_priorities.previous_priorities',
+            typedConfig: any('envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', {
+              updateFrequency: PRIORITY_UPDATE_TRIES,
+            }),
+          },
         }
       : {}),
   };

@@ -1,8 +1,9 @@
 /** What Envoy does with a request that a rule took. */
 import { protoDuration } from '../../model/duration.js';
 import { fullName } from '../../model/names.js';
-import { any } from '../../xds/envoy-any.js';
+import { type AnyJson, any } from '../../xds/envoy-any.js';
 import type {
+  DirectResponseActionJson,
   FractionalPercentJson,
   RedirectActionJson,
   RouteAction_RequestMirrorPolicyJson,
@@ -13,8 +14,21 @@ import type {
 import { clusterNameOf, subsetNameOf, targetPort } from './envoy-clusters.js';
 import { authorityOf, envoyEdits } from './header-edits.js';
 import type { ServiceEntry } from './mesh-index.js';
-import type { Action, Destination, Fault, Millionths, Mirror, Redirect, Rule, Target } from './policy.js';
+import type {
+  Action,
+  Answer,
+  Cors,
+  Destination,
+  Fault,
+  Millionths,
+  Mirror,
+  Redirect,
+  Rewrite,
+  Rule,
+  Target,
+} from './policy.js';
 import { retryPolicy } from './retry-policy.js';
+import { stringMatcher } from './route-match.js';
 import { reducedWeights } from './weights.js';
 
 /** Where a rule is written: the service and port whose virtual host it stands in, and the services it can name. */
@@ -30,7 +44,13 @@ export interface RulePlace {
 export function routeAction(rule: Rule, place: RulePlace): RouteJson {
   const { action } = rule;
   if (action.kind === 'redirect')
-    return { redirect: redirectAction(action.redirect, place), ...envoyEdits([rule.edits]) };
+    return {
+      redirect: redirectAction(action.redirect, place),
+      ...envoyEdits([rule.edits]),
+      ...filters(undefined, rule),
+    };
+  if (action.kind === 'answer')
+    return { directResponse: answerAction(action.answer), ...envoyEdits([rule.edits]), ...filters(undefined, rule) };
   const destinations = weighedDestinations(action.destinations);
   const only = destinations.length === 1 ? destinations[0] : undefined;
   const authority = action.rewrite?.authority ?? authorityOf(rule.edits);
@@ -44,8 +64,22 @@ export function routeAction(rule: Rule, place: RulePlace): RouteJson {
       ...(rewritten === undefined ? {} : { hostRewriteLiteral: rewritten }),
     },
     ...envoyEdits([rule.edits, only?.edits]),
-    ...faultConfig(action.fault),
+    ...filters(action.fault, rule),
   };
+}
+
+/** What filters on the way do for this rule alone. */
+function filters(fault: Fault | undefined, { cors }: Rule): Pick<RouteJson, 'typedPerFilterConfig'> {
+  const config = {
+    ...(fault === undefined ? {} : { 'envoy.filters.http.fault': faultConfig(fault) }),
+    ...(cors === undefined ? {} : { 'envoy.filters.http.cors': corsConfig(cors) }),
+  };
+  return Object.keys(config).length === 0 ? {} : { typedPerFilterConfig: config };
+}
+
+function answerAction({ status, body }: Answer): DirectResponseActionJson {
+  if (body === undefined) return { status };
+  return { status, body: 'text' in body ? { inlineString: body.text } : { inlineBytes: body.bytes } };
 }
 
 function forwarding(action: Extract<Action, { kind: 'forward' }>, place: RulePlace): RouteActionJson {
@@ -55,11 +89,18 @@ function forwarding(action: Extract<Action, { kind: 'forward' }>, place: RulePla
     // A stream may be silent for hours; only plain HTTP has the listener's limit on silence.
     ...(place.isStreaming ? { idleTimeout: '0s' } : {}),
     ...(action.retries === undefined ? {} : { retryPolicy: retryPolicy(action.retries) }),
-    ...(action.rewrite?.path === undefined ? {} : { prefixRewrite: action.rewrite.path }),
+    ...pathRewrite(action.rewrite),
     ...(action.mirrors.length === 0
       ? {}
       : { requestMirrorPolicies: action.mirrors.map((mirror) => mirrorPolicy(mirror, place)) }),
   };
+}
+
+function pathRewrite(rewrite: Rewrite | undefined): RouteActionJson {
+  const path = rewrite?.path;
+  if (path === undefined) return {};
+  if (typeof path === 'string') return { prefixRewrite: path };
+  return { regexRewrite: { pattern: { regex: path.pattern }, substitution: path.substitution } };
 }
 
 /** Without those that get nothing, the weights in their lowest terms. */
@@ -111,21 +152,37 @@ function millionths(share: Millionths): FractionalPercentJson {
   return { numerator: share, denominator: 'MILLION' };
 }
 
-function faultConfig(fault: Fault | undefined): Pick<RouteJson, 'typedPerFilterConfig'> {
-  if (fault === undefined) return {};
-  const { delay, abort } = fault;
-  return {
-    typedPerFilterConfig: {
-      'envoy.filters.http.fault': any('envoy.extensions.filters.http.fault.v3.HTTPFault', {
-        ...(delay === undefined
-          ? {}
-          : { delay: { fixedDelay: protoDuration(delay.fixedMs), percentage: millionths(delay.share) } }),
-        ...(abort === undefined
-          ? {}
-          : { abort: { httpStatus: abort.httpStatus, percentage: millionths(abort.share) } }),
-      }),
-    },
-  };
+function faultConfig({ delay, abort }: Fault): AnyJson {
+  return any('envoy.extensions.filters.http.fault.v3.HTTPFault', {
+    ...(delay === undefined
+      ? {}
+      : { delay: { fixedDelay: protoDuration(delay.fixedMs), percentage: millionths(delay.share) } }),
+    ...(abort === undefined
+      ? {}
+      : {
+          abort: {
+            ...('grpcStatus' in abort ? { grpcStatus: abort.grpcStatus } : { httpStatus: abort.httpStatus }),
+            percentage: millionths(abort.share),
+          },
+        }),
+  });
+}
+
+function corsConfig(cors: Cors): AnyJson {
+  const joined = (key: string, words: readonly string[]): object =>
+    words.length === 0 ? {} : { [key]: words.join(',') };
+  return any('envoy.extensions.filters.http.cors.v3.CorsPolicy', {
+    allowOriginStringMatch: cors.origins.flatMap((origin) =>
+      origin.kind === 'present' ? [] : [stringMatcher(origin)],
+    ),
+    ...joined('allowMethods', cors.methods),
+    ...joined('allowHeaders', cors.headers),
+    ...joined('exposeHeaders', cors.exposed),
+    ...(cors.maxAgeSeconds === undefined ? {} : { maxAge: String(cors.maxAgeSeconds) }),
+    ...(cors.credentials === undefined ? {} : { allowCredentials: cors.credentials }),
+    forwardNotMatchingPreflights: cors.forwardsUnmatched,
+    filterEnabled: { defaultValue: { numerator: 100, denominator: 'HUNDRED' } },
+  });
 }
 
 const redirectCodes = {

@@ -46,7 +46,7 @@ function queryMatcher({ name, match }: QueryCondition): QueryParameterMatcherJso
   return match.kind === 'present' ? { name, presentMatch: true } : { name, stringMatch: stringMatcher(match) };
 }
 
-function stringMatcher(match: Exclude<TextMatch, { kind: 'present' }>): StringMatcherJson {
+export function stringMatcher(match: Exclude<TextMatch, { kind: 'present' }>): StringMatcherJson {
   switch (match.kind) {
     case 'exact':
       return { exact: match.text };

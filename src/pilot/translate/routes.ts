@@ -27,6 +27,9 @@ const CALLER_CONTROLS = [
   'x-envoy-decorator-operation',
 ];
 
+/** As much as a VirtualService may answer by itself; Envoy's own bound is 4 KiB. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
 /** One service port as a caller in some namespace sees it. */
 export interface Outlet {
   readonly entry: ServiceEntry;
@@ -69,6 +72,7 @@ function callerRoutes(name: string, virtualHosts: VirtualHostJson[]): RouteConfi
     // keep the routes it has, instead of losing that share of the requests.
     validateClusters: true,
     responseHeadersToRemove: [UNDELIVERED_HEADER],
+    maxDirectResponseBodySizeBytes: MAX_ANSWER_BYTES,
   };
 }
 
@@ -206,6 +210,7 @@ function ruleRoutes(rule: Rule, place: RulePlace): readonly RouteJson[] {
   return matches.map((match, i) => ({
     name: routeName(rule, matches.length > 1 ? match.name || String(i) : match.name),
     match: routeMatch(match),
+    ...(match.statPrefix === '' ? {} : { statPrefix: match.statPrefix }),
     ...action,
   }));
 }

@@ -60,7 +60,7 @@ export const targetKeys: (rules: Rules) => readonly string[] = remember((rules: 
 );
 
 export function targetsOf(rule: Rule): readonly Target[] {
-  if (rule.action.kind === 'redirect') return [];
+  if (rule.action.kind !== 'forward') return [];
   return [...rule.action.destinations, ...rule.action.mirrors.map((mirror) => mirror.target)];
 }
 

@@ -71,8 +71,39 @@ describe('a VirtualService is refused', () => {
     ],
     [
       'a field that is not served yet',
-      rule(`corsPolicy: { allowMethods: [GET] }, ${toReviews}`),
-      'MESH1017 error VirtualService reviews spec.http[0].corsPolicy: corsPolicy is not supported yet: CORS',
+      rule(`delegate: { name: other }, ${toReviews}`),
+      'MESH1017 error VirtualService reviews spec.http[0].delegate: delegate is not supported yet: delegates',
+    ],
+    [
+      'a route and an answer',
+      rule(`directResponse: { status: 200 }, ${toReviews}`),
+      'one of route, redirect and directResponse',
+    ],
+    [
+      'an answer with a fault',
+      rule('directResponse: { status: 200 }, fault: { abort: { httpStatus: 500 } }'),
+      'goes with neither rewrite nor fault',
+    ],
+    [
+      'a body of two kinds',
+      rule('directResponse: { status: 200, body: { string: a, bytes: YQ== } }'),
+      'one of string and bytes',
+    ],
+    [
+      'an abort of two kinds',
+      rule(`fault: { abort: { httpStatus: 500, grpcStatus: OK } }, ${toReviews}`),
+      'one of httpStatus and grpcStatus',
+    ],
+    [
+      'a method that CORS does not know',
+      rule(`corsPolicy: { allowMethods: [FETCH] }, ${toReviews}`),
+      'allowMethods[0]',
+    ],
+    ['parts of seconds in maxAge', rule(`corsPolicy: { maxAge: 1.5s }, ${toReviews}`), 'whole seconds'],
+    [
+      'two ways of rewriting a path',
+      rule(`rewrite: { uri: /, uriRegexRewrite: { match: a, rewrite: b } }, ${toReviews}`),
+      'uri and uriRegexRewrite exclude each other',
     ],
     [
       'another gateway',
@@ -137,7 +168,11 @@ describe('a VirtualService is refused', () => {
     ],
     ['removing the host', rule(`headers: { request: { remove: [Host] } }, ${toReviews}`), 'the host cannot be removed'],
     ['a weight of 140 that is no number', rule('route: [{ destination: { host: reviews }, weight: a }]'), 'MESH1004'],
-    ['route and redirect at once', rule(`redirect: { uri: /a }, ${toReviews}`), 'one of route and redirect'],
+    [
+      'route and redirect at once',
+      rule(`redirect: { uri: /a }, ${toReviews}`),
+      'one of route, redirect and directResponse',
+    ],
     ['a bare wildcard', virtualService(`{ hosts: ["*"], http: [{ ${toReviews} }] }`), 'a bare * would take every host'],
     ['a fault without delay and abort', rule(`fault: {}, ${toReviews}`), 'a fault needs delay or abort'],
     [

@@ -171,6 +171,7 @@ describe('the match of a release', () => {
           queryParameters: [],
           caller: undefined,
           port: undefined,
+          statPrefix: '',
         },
       ],
     };

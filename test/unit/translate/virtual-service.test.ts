@@ -126,6 +126,80 @@ describe('a VirtualService', () => {
     ]);
   });
 
+  it('answers by itself, with a text, with bytes or with nothing', () => {
+    const resources = translated(
+      virtualService(`
+    - match: [{ uri: { exact: /text } }]
+      directResponse: { status: 503, body: { string: closed } }
+      headers: { response: { set: { retry-after: "60" } } }
+    - match: [{ uri: { exact: /bytes } }]
+      directResponse: { status: 200, body: { bytes: AAE= } }
+    - directResponse: { status: 404 }`),
+    );
+    expect(simulate(resources, { host, path: '/text' }).json).toMatchObject({
+      directResponse: { status: 503, body: { inlineString: 'closed' } },
+      responseHeadersToAdd: [{ header: { key: 'retry-after', value: '60' } }],
+    });
+    expect(simulate(resources, { host, path: '/bytes' }).json?.directResponse?.body).toEqual({ inlineBytes: 'AAE=' });
+    expect(simulate(resources, { host }).json?.directResponse).toEqual({ status: 404 });
+    expect(resources.routes.get('outbound')?.maxDirectResponseBodySizeBytes).toBe(1024 * 1024);
+  });
+
+  it('says which scripts may call, as the filter of every listener wants it', () => {
+    const { json } = simulate(
+      translated(
+        virtualService(`
+    - corsPolicy:
+        allowOrigins: [{ exact: "http://a" }, { regex: "http://b.*" }]
+        allowOrigin: ["http://c"]
+        allowMethods: [GET, PUT]
+        allowHeaders: [x-a]
+        exposeHeaders: ["*"]
+        maxAge: 2m
+        allowCredentials: true
+        unmatchedPreflights: IGNORE
+      route: [{ destination: { host: reviews } }]`),
+      ),
+      { host },
+    );
+    expect(json?.typedPerFilterConfig?.['envoy.filters.http.cors']).toMatchObject({
+      allowOriginStringMatch: [{ exact: 'http://a' }, { safeRegex: { regex: 'http://b.*' } }, { exact: 'http://c' }],
+      allowMethods: 'GET,PUT',
+      allowHeaders: 'x-a',
+      exposeHeaders: '*',
+      maxAge: '120',
+      allowCredentials: true,
+      forwardNotMatchingPreflights: false,
+      filterEnabled: { defaultValue: { numerator: 100 } },
+    });
+  });
+
+  it('reads older spellings of percentages, gRPC statuses, regex rewrites, statistics and remote retries', () => {
+    const { json } = simulate(
+      translated(
+        virtualService(`
+    - match: [{ uri: { prefix: / }, statPrefix: all }]
+      fault: { delay: { fixedDelay: 1s, percent: 7 }, abort: { grpcStatus: UNAVAILABLE, percent: 5 } }
+      mirror: { host: reviews, subset: next }
+      mirrorPercent: 25
+      rewrite: { uriRegexRewrite: { match: "^/a/(.*)$", rewrite: "/b/\\\\1" } }
+      retries: { attempts: 1, retryRemoteLocalities: true }
+      route: [{ destination: { host: reviews } }]`),
+      ),
+      { host },
+    );
+    expect(json?.statPrefix).toBe('all');
+    expect(json?.typedPerFilterConfig?.['envoy.filters.http.fault']).toMatchObject({
+      delay: { percentage: { numerator: 70_000 } },
+      abort: { grpcStatus: 14, percentage: { numerator: 50_000 } },
+    });
+    expect(json?.route).toMatchObject({
+      requestMirrorPolicies: [{ runtimeFraction: { defaultValue: { numerator: 250_000 } } }],
+      regexRewrite: { pattern: { regex: '^/a/(.*)$' }, substitution: '/b/\\1' },
+      retryPolicy: { retryPriority: { name: 'envoy.retry_priorities.previous_priorities' } },
+    });
+  });
+
   it('sends to services that the caller did not declare, and brings their clusters along', () => {
     const resources = translated(virtualService('[{ route: [{ destination: { host: ratings } }] }]'));
     expect(simulate(resources, { host })).toMatchObject({
