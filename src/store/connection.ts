@@ -124,9 +124,9 @@ function clientOf(address: string, tls: TlsOptions | boolean): Etcd3 {
       'grpc.max_send_message_length': -1,
       // An application's http_proxy, perhaps our own sidecar's, must not stand between us and etcd.
       'grpc.enable_http_proxy': 0,
-      // gRPC would wait up to two minutes: a store that is back must be found before a lease runs out.
+      // gRPC would wait up to two minutes: a store that is back must be found at once, a lease is running out.
       'grpc.initial_reconnect_backoff_ms': 200,
-      'grpc.max_reconnect_backoff_ms': 1000,
+      'grpc.max_reconnect_backoff_ms': 500,
     },
     faultHandling: { host: () => noop, global: noop, watchBackoff: new ConstantBackoff(300).next() },
   };

@@ -21,7 +21,8 @@ export interface MirrorContext {
   readonly epochKey: string;
 }
 
-const RETRY: Backoff = { baseMs: 100, maxMs: 1500 };
+/** With the connection's own pauses a store that is back is found within 2 s. */
+const RETRY: Backoff = { baseMs: 100, maxMs: 700 };
 const HEARTBEAT_TIMEOUT_MS = 2000;
 const DEFAULT_RESYNC_MS = 5 * 60_000;
 
@@ -137,6 +138,7 @@ class ListAndWatch implements Mirror {
       readHead: (endpoint) => this.#readHead(endpoint),
       reachesWithin: (ms, storeRevision, signal) => this.#reachesWithin(ms, storeRevision, signal),
       onEvents: (events) => {
+        this.#failures = 0; // it gets on: when it is cut on the way it may go on at once
         for (const revision of newRevisions(this.storeRevision, events)) {
           this.#advance(revision.storeRevision, batchOfEvents(this.entries, this.#held, revision));
         }

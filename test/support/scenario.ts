@@ -33,6 +33,8 @@ export interface Outcome {
 export interface Scene<P extends Parameters> {
   readonly parameters: P;
   readonly isLab: boolean;
+  /** More wants to run than there are cores: then times say little about us. */
+  isMachineBusy(): boolean;
   /** Runs at the end, the last one first, also after a failure. */
   defer(close: () => Promise<void> | void): void;
 }
@@ -66,7 +68,7 @@ export function scenario<P extends Parameters>(
         machine: machine(before),
       });
     try {
-      kept(await play({ parameters, isLab, defer: (close) => void closers.push(close) }));
+      kept(await play({ parameters, isLab, isMachineBusy, defer: (close) => void closers.push(close) }));
     } catch (error) {
       kept({ error: messageOf(error).slice(0, 1000) });
       throw error;
@@ -101,4 +103,8 @@ function machine(loadBefore: number | undefined): object {
     etcd: /Version: (\S+)/.exec(spawnSync('etcd', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 'none',
     load: { before: round(loadBefore), after: round(loadavg()[0]) },
   };
+}
+
+function isMachineBusy(): boolean {
+  return (loadavg()[0] ?? 0) > availableParallelism();
 }

@@ -6,13 +6,13 @@ import { randomUUID } from 'node:crypto';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { openStore } from '../../src/store/open-store.js';
-import type { Mirror, Registrar, Store } from '../../src/store/store.js';
+import type { Mirror, MirrorBatch, Registrar, Store } from '../../src/store/store.js';
 import type { EtcdCluster } from './etcd-cluster.js';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.js';
-import { checkHistory, type HistoryEvent, type WatchedBatch, type WriteRecord } from './history.js';
+import { checkHistory, type HistoryEvent, type WriteRecord } from './history.js';
 import { readHistory } from './read-history.js';
 import { until } from './until.js';
-import { startWriter, type Writer } from './writer.js';
+import { flood, startWriter, type Writer } from './writer.js';
 
 const REGISTERED_KEYS = 20;
 const CLIENT_PAUSE_MS = 40;
@@ -26,7 +26,7 @@ export interface StoreScene {
   readonly store: Store;
   readonly mirror: Mirror;
   readonly registrar: Registrar;
-  readonly batches: readonly WatchedBatch[];
+  readonly batches: readonly MirrorBatch[];
   /** Has a path to every member that no proxy breaks. */
   readonly outside: Store;
   /** How often the client had to open another lease. */
@@ -38,10 +38,16 @@ export interface StoreScene {
    * call it when the fault ends.
    */
   recovered(): Promise<number>;
-  /** Ends all writing and compares everything with the store's own history, or with `events` where it has lost that. */
-  violations(events?: readonly HistoryEvent[]): Promise<string[]>;
+  /** Ends all writing and compares everything with the store's own history, or with another where it has lost that. */
+  violations(history?: () => Promise<HistoryEvent[]>): Promise<string[]>;
   /** Ends all writing. */
   quiet(): Promise<void>;
+  /** So many writes of the outsider at once. */
+  flood(count: number): Promise<void>;
+  /** Of all the keys that everybody writes to. */
+  readonly prefix: string;
+  /** Before the first write. */
+  readonly fromRevision: bigint;
   close(): Promise<void>;
 }
 
@@ -54,7 +60,7 @@ export async function openStoreScene(cluster: EtcdCluster, ttlSeconds: number): 
   const fromRevision = await outside.head();
   const plans = store.keys.below('plan');
 
-  const batches: WatchedBatch[] = [];
+  const batches: MirrorBatch[] = [];
   const mirror = store.mirror({ list: [plans], watch: [store.keys.all], onChange: (batch) => batches.push(batch) });
   const registrar = store.registrar({ ttlSeconds });
   const leases = new Set<string>();
@@ -64,6 +70,8 @@ export async function openStoreScene(cluster: EtcdCluster, ttlSeconds: number): 
   const writer = startWriter(store, 'client', CLIENT_PAUSE_MS);
   const outsider = startWriter(outside, 'outsider', OUTSIDER_PAUSE_MS);
   await until('both write', () => writer.acked() > 0 && outsider.acked() > 0);
+
+  const floods: WriteRecord[] = [];
 
   const holdsAgain = async (head: bigint): Promise<boolean> => {
     if (!mirror.synced || mirror.storeRevision < head || !registrar.isAlive()) return false;
@@ -87,12 +95,19 @@ export async function openStoreScene(cluster: EtcdCluster, ttlSeconds: number): 
       return performance.now() - fromMs;
     },
     quiet,
-    async violations(known) {
+    prefix: `${prefix}plan/`,
+    fromRevision,
+    async flood(count) {
+      floods.push(...(await flood(outside, `flood-${floods.length}`, count)));
+    },
+    async violations(history) {
       await quiet();
       const head = await outside.head();
       await until('the copy is at the head', () => mirror.storeRevision >= head, RECOVERS_WITHIN_MS);
-      const events = known ?? (await readHistory(cluster.addresses[0] ?? '', `${prefix}plan/`, fromRevision));
-      const writes: WriteRecord[] = [...writer.records, ...outsider.records];
+      const own = (): Promise<HistoryEvent[]> =>
+        readHistory(cluster.addresses[0] ?? '', `${prefix}plan/`, fromRevision);
+      const events = await (history ?? own)();
+      const writes: WriteRecord[] = [...writer.records, ...outsider.records, ...floods];
       return checkHistory({ events, writes, reads: [...writer.reads, ...outsider.reads], watches: [batches] });
     },
     async close() {

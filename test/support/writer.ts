@@ -1,10 +1,11 @@
 /** One client that writes to a handful of keys, one after the other, and remembers what it was answered. */
-import type { Store, Transaction } from '../../src/store/store.js';
+import type { Store } from '../../src/store/store.js';
 import type { ReadRecord, WriteOutcome, WriteRecord } from './history.js';
 
 const KEYS = 30;
 /** Of ten turns: one compares before it writes, one deletes, one reads everything, one writes three keys; the rest write one. */
 const TURNS = 10;
+const FLOOD_WORKERS = 32;
 
 export interface Writer {
   readonly records: readonly WriteRecord[];
@@ -15,6 +16,35 @@ export interface Writer {
   longestGapMs(): number;
   /** Resolves when the last call has ended. */
   stop(): Promise<void>;
+}
+
+/** One write and what was answered. */
+async function attempt(
+  store: Store,
+  puts: Readonly<Record<string, string>>,
+  compare?: WriteRecord['compare'],
+): Promise<WriteRecord> {
+  const put = Object.entries(puts).map(([key, value]) => ({ key, value }));
+  const calledMs = performance.now();
+  const outcome = await store.transact({ compare: compare ? [compare] : [], put, delete: [] }).then(
+    ({ ok, storeRevision }): WriteOutcome => ({ kind: ok ? 'acked' : 'refused', storeRevision }),
+    (error: unknown): WriteOutcome => ({
+      kind: /may have been written all the same/.test(String(error)) ? 'ambiguous' : 'failed',
+    }),
+  );
+  return { puts, ...(compare ? { compare } : {}), outcome, calledMs, endedMs: performance.now() };
+}
+
+/** So many single writes, some at a time: a revision for each, for somebody who has to catch up with them. */
+export async function flood(store: Store, name: string, count: number): Promise<WriteRecord[]> {
+  const records: WriteRecord[] = [];
+  const worker = async (first: number): Promise<void> => {
+    for (let n = first; n < count; n += FLOOD_WORKERS) {
+      records.push(await attempt(store, { [store.keys.plan(`k${n % KEYS}`)]: `${name}-${n}` }));
+    }
+  };
+  await Promise.all(Array.from({ length: FLOOD_WORKERS }, (_, first) => worker(first)));
+  return records;
 }
 
 /** Keys are `plan/<name>` of the store, shared by all writers; values carry the writer's name and a count. */
@@ -34,20 +64,9 @@ export function startWriter(store: Store, name: string, pauseMs: number): Writer
   const keyOf = (n: number): string => store.keys.plan(`k${(n * 7) % KEYS}`);
   const write = async (n: number, keys: readonly string[], compare?: WriteRecord['compare']): Promise<void> => {
     const puts = Object.fromEntries(keys.map((key, i) => [key, `${name}-${n}.${i}`]));
-    const transaction: Transaction = {
-      compare: compare ? [compare] : [],
-      put: Object.entries(puts).map(([key, value]) => ({ key, value })),
-      delete: [],
-    };
-    const calledMs = performance.now();
-    const outcome = await store.transact(transaction).then(
-      ({ ok, storeRevision }): WriteOutcome => ({ kind: ok ? 'acked' : 'refused', storeRevision }),
-      (error: unknown): WriteOutcome => ({
-        kind: /may have been written all the same/.test(String(error)) ? 'ambiguous' : 'failed',
-      }),
-    );
-    records.push({ puts, ...(compare ? { compare } : {}), outcome, calledMs, endedMs: performance.now() });
-    if (outcome.kind === 'acked') good();
+    const record = await attempt(store, puts, compare);
+    records.push(record);
+    if (record.outcome.kind === 'acked') good();
   };
   const turn = async (n: number): Promise<void> => {
     switch (n % TURNS) {
