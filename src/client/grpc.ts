@@ -1,5 +1,6 @@
 /** `lightmesh/client/grpc`: `etcd:///services/<service>` as a target of grpc-js, as the stock Go resolver has it. */
 import { experimental, Metadata, status } from '@grpc/grpc-js';
+import { splitHostPort } from '../model/host-port.js';
 import { messageOf } from '../runtime/mesh-error.js';
 import type { EtcdOptions } from './etcd.js';
 import { type Naming, openNaming } from './naming.js';
@@ -99,6 +100,5 @@ class NamingResolver implements experimental.Resolver {
 }
 
 function endpoint(address: string): experimental.Endpoint {
-  const { hostname, port } = new URL(`http://${address}`);
-  return { addresses: [{ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) }] };
+  return { addresses: [splitHostPort(address)] };
 }

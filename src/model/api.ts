@@ -195,6 +195,15 @@ export interface StatusResponse {
   readonly proxies: { readonly connected: number; readonly synced: number; readonly nacked: number };
   readonly releases: readonly GrayStatus[];
   readonly trustedNetworks: readonly string[];
+  /** Values of the store that cannot be used, and are not: MAX_FINDINGS of them at most. */
+  readonly findings: readonly StoreFinding[];
+}
+
+export const MAX_FINDINGS = 20;
+
+export interface StoreFinding {
+  readonly key: string;
+  readonly message: string;
 }
 
 export interface ServiceStatus {

@@ -1,5 +1,5 @@
 /** Which addresses of a service Envoy may use, from what its instances and their registrations say. */
-import { hostPort } from '../model/host-port.js';
+import { hostPort, splitHostPort } from '../model/host-port.js';
 import type { Endpoint, EndpointHealth, InstanceRecord } from '../model/instance.js';
 
 /** One naming key, read. */
@@ -86,7 +86,7 @@ function managedEndpoint(record: InstanceRecord, portName: string, port: number,
 }
 
 function selfRegistered(namespace: string, service: string, { address, version, mesh }: Registration): Endpoint {
-  const { host, port } = splitAddress(address);
+  const { host, port } = splitHostPort(address);
   return {
     namespace,
     service,
@@ -101,11 +101,6 @@ function selfRegistered(namespace: string, service: string, { address, version, 
     region: text(mesh['region']),
     zone: text(mesh['zone']),
   };
-}
-
-function splitAddress(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
 function text(value: unknown): string {

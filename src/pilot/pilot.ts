@@ -83,12 +83,15 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   });
 
   const onChange = (batch: MirrorBatch): void => {
-    const before = state.snapshot;
+    const { snapshot: before, findings } = state;
     const followed = followStaging(staging, batch, keys);
     staging = followed.staging;
     folder.note(staging);
     state = updateSnapshot(state, followed.changes, { keys, kinds: allKinds });
     const { snapshot } = state;
+    for (const { path, message } of newFindings(findings, state.findings)) {
+      log.warn({ key: path, problem: message }, 'a value of the store cannot be used, and is not');
+    }
     watchHistory(batch);
     if (snapshot !== before && !history.isLost) {
       metrics.changed(snapshot.storeRevision);
@@ -215,6 +218,12 @@ function advertise({ advertise: host }: PilotOptions, bound: string): string {
   throw new MeshError('MESH2007', `${bound} is no address that others could reach`, {
     hint: 'name the address of this machine: --advertise 10.0.0.5',
   });
+}
+
+/** Once each: a writer that repeats its mistake, as one with a lease does, is not news. */
+function newFindings(before: SnapshotState['findings'], after: SnapshotState['findings']): readonly Problem[] {
+  if (before === after) return [];
+  return [...after].filter(([key, { message }]) => before.get(key)?.message !== message).map(([, problem]) => problem);
 }
 
 function findingsOf(

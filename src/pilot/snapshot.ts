@@ -11,10 +11,10 @@ import { fullName } from '../model/names.js';
 import type { Problem } from '../model/problem.js';
 import type { Read } from '../model/stored-value.js';
 import type { Keys, ParsedKey } from '../store/keys.js';
-import { decodeNamingValue, type NamingKey, parseNamingKey } from '../store/naming.js';
+import { type NamingKey, parseNamingKey } from '../store/naming.js';
 import { endpointsOf, noSources, type Registration, type ServiceSources } from './endpoints.js';
 import { editMap, type MapEdit } from './map-edit.js';
-import { readDefinition, readHead, readInstance, readPlan, readRelease } from './stored-values.js';
+import { readDefinition, readHead, readInstance, readPlan, readRegistration, readRelease } from './stored-values.js';
 
 export interface SnapshotState {
   readonly snapshot: MeshSnapshot;
@@ -168,7 +168,7 @@ function applyInstance(edit: Edit, key: string, id: string, value: string | unde
 function applyNaming(edit: Edit, key: string, naming: NamingKey, value: string | undefined): void {
   const { registrations } = service(edit, naming.namespace, naming.service);
   edit.findings.delete(key);
-  const read = value === undefined ? undefined : decodeNamingValue(value);
+  const read = value === undefined ? undefined : readRegistration(naming, value);
   if (read?.kind === 'problem') return addFinding(edit, key, read.problem);
   if (read?.kind !== 'endpoint') return registrations.delete(key);
   const version = naming.version ?? read.version ?? '';

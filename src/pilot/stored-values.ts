@@ -1,5 +1,7 @@
 /** Values of the store, read back: data, or in one sentence what is wrong with them. Their writers are trusted, damage is not. */
+import { isIP } from 'node:net';
 import type { Definition } from '../model/definition.js';
+import { splitHostPort } from '../model/host-port.js';
 import type { InstanceRecord } from '../model/instance.js';
 import type { AnyKind } from '../model/kind.js';
 import type { NodePlan } from '../model/node-plan.js';
@@ -7,6 +9,7 @@ import { parseStored } from '../model/parse.js';
 import type { Release } from '../model/release.js';
 import type { RevisionHead, StoredDefinition } from '../model/revision.js';
 import { type Read, readObject, valueOf } from '../model/stored-value.js';
+import { decodeNamingValue, type NamingKey, type NamingValue, namingKeyProblem } from '../store/naming.js';
 
 /** The namespace comes from the key: the document may have been applied with `-n` and name none itself. */
 export function readDefinition(
@@ -44,4 +47,17 @@ export function readHead(text: string | undefined): number {
 
 export function headValue(text: string | undefined): RevisionHead | undefined {
   return text === undefined ? undefined : valueOf<RevisionHead>(text, ['revision']);
+}
+
+/** As a proxy can use it: where it is listed has names, and its address is an IP. Clients that resolve names are not that strict. */
+export function readRegistration(key: NamingKey, text: string): NamingValue {
+  const value = decodeNamingValue(text);
+  if (value.kind !== 'endpoint') return value;
+  const problem = namingKeyProblem(key) ?? addressProblem(value.address);
+  return problem === undefined ? value : { kind: 'problem', problem };
+}
+
+function addressProblem(address: string): string | undefined {
+  if (isIP(splitHostPort(address).host) !== 0) return undefined;
+  return `Addr is ${JSON.stringify(address)}, expected an IP address and a port: a proxy looks up no names`;
 }

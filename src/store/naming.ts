@@ -3,7 +3,8 @@
  * value. So the keys stand outside of the mesh's prefix, nothing else may live below them, and an address is never
  * changed in place (the old Go resolver would keep the previous one for ever): it is a part of the key.
  */
-export const DEFAULT_NAMESPACE = 'default';
+import { isIPv6 } from 'node:net';
+import { DEFAULT_NAMESPACE, NAME_PATTERN, VERSION_PATTERN } from '../model/names.js';
 
 export interface NamingName {
   readonly namespace: string;
@@ -67,8 +68,15 @@ export function encodeNamingValue(value: { readonly address: string; readonly me
   return JSON.stringify({ Op: 0, Addr: value.address, Metadata: null, Mesh: value.mesh });
 }
 
+/** What a registration says is short; whatever is longer was not meant as one. */
+const MAX_VALUE_CHARACTERS = 16_384;
+const MAX_SHOWN_CHARACTERS = 60;
+
 /** Reads what anybody has written: Go decodes field names without regard to case, so this does too. */
 export function decodeNamingValue(text: string): NamingValue {
+  if (text.length > MAX_VALUE_CHARACTERS) {
+    return problem(`the value has ${text.length} characters, expected ${MAX_VALUE_CHARACTERS} at most`);
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -79,18 +87,33 @@ export function decodeNamingValue(text: string): NamingValue {
   const fields = new Map(Object.entries(parsed).map(([name, value]) => [name.toLowerCase(), value]));
   const op = fields.get('op') ?? 0;
   if (op === 1) return { kind: 'ignored' };
-  if (op !== 0) return problem(`Op is ${JSON.stringify(op)}, expected 0 (add) or 1 (delete)`);
+  if (op !== 0) return problem(`Op is ${shown(op)}, expected 0 (add) or 1 (delete)`);
   const address = fields.get('addr');
   if (typeof address !== 'string' || !isNamingAddress(address)) {
-    return problem(`Addr is ${JSON.stringify(address)}, expected "host:port"`);
+    return problem(`Addr is ${shown(address)}, expected "host:port"`);
   }
   const mesh = fields.get('mesh');
-  return {
-    kind: 'endpoint',
-    address,
-    mesh: isObject(mesh) ? mesh : undefined,
-    version: versionOf(mesh) ?? versionOf(fields.get('metadata')),
-  };
+  const version = versionOf(mesh) ?? versionOf(fields.get('metadata'));
+  // Not "no version": it would then be given to plain traffic, for which its writer did not mean it.
+  if (version !== undefined && !VERSION_PATTERN.test(version)) return problem(notAVersion(version));
+  return { kind: 'endpoint', address, mesh: isObject(mesh) ? mesh : undefined, version };
+}
+
+/** What is wrong with a key whose value may be right; undefined when nothing is. */
+export function namingKeyProblem({ namespace, service, version }: NamingKey): string | undefined {
+  const name = [namespace, service].find((text) => !NAME_PATTERN.test(text));
+  if (name !== undefined) return `${shown(name)} in the key is no name: expected [a-z0-9-], 40 at most`;
+  return version === undefined || VERSION_PATTERN.test(version) ? undefined : notAVersion(version);
+}
+
+function notAVersion(text: string): string {
+  return `the version is ${shown(text)}, expected [a-z0-9.-], 40 at most`;
+}
+
+/** For messages: as JSON, so that nobody's terminal obeys it, and short. */
+function shown(value: unknown): string {
+  const text = String(JSON.stringify(value));
+  return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text;
 }
 
 /** An object with a `version`, the same as JSON text, or plain text that can be a version's name. */
@@ -98,7 +121,7 @@ function versionOf(data: unknown): string | undefined {
   if (isObject(data))
     return typeof data['version'] === 'string' && data['version'] !== '' ? data['version'] : undefined;
   if (typeof data !== 'string') return undefined;
-  if (/^[a-z0-9][a-z0-9.-]{0,39}$/.test(data)) return data;
+  if (VERSION_PATTERN.test(data)) return data;
   try {
     const parsed: unknown = JSON.parse(data);
     return isObject(parsed) ? versionOf(parsed) : undefined;
@@ -109,9 +132,9 @@ function versionOf(data: unknown): string | undefined {
 
 /** `host:port`, an IPv6 host in brackets. */
 export function isNamingAddress(text: string): boolean {
-  const match = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[1]);
-  return port >= 1 && port <= 65535;
+  const [, ipv6, digits] = /^(?:\[(.+)\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  return port >= 1 && port <= 65535 && (ipv6 === undefined || isIPv6(ipv6));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

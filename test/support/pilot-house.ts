@@ -5,7 +5,7 @@ import { fullName } from '../../src/model/names.js';
 import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
 import { type Pilot, startPilot } from '../../src/pilot/pilot.js';
 import { systemClock } from '../../src/runtime/clock.js';
-import { silentLogger } from '../../src/runtime/logger.js';
+import { type Logger, silentLogger } from '../../src/runtime/logger.js';
 import { encodeNamingValue, namingKey } from '../../src/store/naming.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
@@ -23,10 +23,10 @@ export interface PilotHouse {
   close(): Promise<void>;
 }
 
-/** On the embedded store, or on the one that `storeUrl` names. */
-export async function openPilotHouse(storeUrl?: string): Promise<PilotHouse> {
+/** On the embedded store, or on the one that `storeUrl` names. `log` hears what the pilot says. */
+export async function openPilotHouse(storeUrl?: string, log: Logger = silentLogger): Promise<PilotHouse> {
   const folder = await temporaryFolder('pilot');
-  const common = { clock: systemClock, log: silentLogger };
+  const common = { clock: systemClock, log };
   const store = await openStore(storeUrl ?? `embedded:${folder.path}/data`, { ...common, timeoutMs: 5000 });
   let xds = '127.0.0.1:0';
   const start = async (): Promise<Pilot> => {

@@ -31,6 +31,7 @@ function statusAnswer(session: Session, status: StatusResponse): Answer {
   if (status.releases.length > 0) {
     blocks.push(status.releases.map((release) => `${formatGrayLine(release, session.style)}\n`).join(''));
   }
+  if (status.findings.length > 0) blocks.push(findingsText(status.findings, session));
   return { value: { apiVersion: 'mesh/v1', kind: 'Status', ...status }, text: blocks.join('\n') };
 }
 
@@ -45,6 +46,12 @@ function overview({ style }: Session, status: StatusResponse): string {
     ['proxies', `${proxies.connected} connected, ${proxies.synced} in sync${nacked}`],
     ...(trustedNetworks.length === 0 ? [] : [['plain text', `accepted from ${trustedNetworks.join(', ')}`] as const]),
   ]);
+}
+
+/** Keys are anybody's text: as JSON, no terminal obeys them. */
+function findingsText(findings: StatusResponse['findings'], { style }: Session): string {
+  const lines = findings.map(({ key, message }) => `  ${JSON.stringify(key)}: ${message}\n`);
+  return `${style.tone('warn', 'not usable')}, so left out until its writer corrects or deletes it:\n${lines.join('')}`;
 }
 
 function serviceTable({ services }: StatusResponse, { style }: Session): string {

@@ -1,4 +1,4 @@
-import type { StatusResponse } from '../../model/api.js';
+import { MAX_FINDINGS, type StatusResponse } from '../../model/api.js';
 import { messageOf } from '../../runtime/mesh-error.js';
 import type { ApiContext } from './context.js';
 import { grayStatusIn, type MeshView, meshViewOf, readMeshView } from './mesh-view.js';
@@ -47,6 +47,7 @@ function statusOf(api: ApiContext, view: MeshView, failure: string | undefined):
     },
     releases: [...snapshot.releases.values()].map((release) => grayStatusIn(view, release)),
     trustedNetworks: api.live?.trustedNetworks ?? [],
+    findings: [...view.state.findings].slice(0, MAX_FINDINGS).map(([key, { message }]) => ({ key, message })),
   };
 }
 

@@ -139,6 +139,32 @@ describe('endpoints', () => {
     const bad = update(emptySnapshot, { [plainKey]: '{"Op":0}' });
     expect(endpointsIn(bad)).toEqual([]);
     expect(bad.findings.get(plainKey)?.message).toContain('Addr');
+    const good = update(bad, { [plainKey]: registered() });
+    expect([endpointsIn(good), good.findings.size]).toEqual([['10.0.0.1:20001  HEALTHY'], 0]);
+  });
+
+  test('a host name is not for proxies: one of them would refuse all endpoints of its service', () => {
+    const state = update(emptySnapshot, { [plainKey]: registered(), 'services/web/n': '{"Addr":"web.intranet:80"}' });
+    expect(endpointsIn(state)).toEqual(['10.0.0.1:20001  HEALTHY']);
+    expect(state.findings.get('services/web/n')?.message).toContain('expected an IP address');
+  });
+
+  test.each([
+    [
+      'endpoints.Manager of etcd 3.5 and later',
+      '{"Op":0,"Addr":"10.0.0.9:80","Metadata":null}',
+      '10.0.0.9:80  HEALTHY',
+    ],
+    ['GRPCResolver of etcd 3.3', '{"Op":0,"Addr":"10.0.0.9:80","Metadata":"v2"}', '10.0.0.9:80 v2 HEALTHY'],
+    ['a hand that knows only the address', '{"addr":"10.0.0.9:80"}', '10.0.0.9:80  HEALTHY'],
+    ['an IPv6 host', '{"Addr":"[fd00::1]:80"}', 'fd00::1:80  HEALTHY'],
+  ])('what %s has written is an instance like any other', (_, value, expected) => {
+    expect(endpointsIn(update(emptySnapshot, { 'services/web/any id': value }))).toEqual([expected]);
+  });
+
+  test('one that is marked as deleted is none', () => {
+    const state = update(emptySnapshot, { 'services/web/x': '{"Op":1,"Addr":"10.0.0.9:80"}' });
+    expect([endpointsIn(state), state.findings.size]).toEqual([[], 0]);
   });
 });
 

@@ -3,6 +3,7 @@ import {
   decodeNamingValue,
   encodeNamingValue,
   namingKey,
+  namingKeyProblem,
   namingRanges,
   namingTarget,
   parseNamingKey,
@@ -63,6 +64,8 @@ describe('naming values', () => {
     ['{"Addr":"h:1","Metadata":{"version":"v4"}}', 'v4'],
     ['{"Addr":"h:1","Metadata":"some free text"}', undefined],
     ['{"Addr":"h:1","Metadata":"v1","Mesh":{"version":"v2"}}', 'v2'],
+    ['{"Addr":"h:1","Metadata":"not a version-"}', undefined],
+    ['{"OP":0,"aDDr":"h:1","mesh":{"version":"v2"}}', 'v2'],
   ])('%s is an endpoint of version %s', (text, version) => {
     expect(decodeNamingValue(text)).toMatchObject({ kind: 'endpoint', version });
   });
@@ -75,10 +78,27 @@ describe('naming values', () => {
     ['', 'not JSON'],
     ['[]', 'not a JSON object'],
     ['{"Op":"ADD","Addr":"h:1"}', 'Op is "ADD"'],
+    ['{"Op":2,"Addr":"h:1"}', 'Op is 2'],
     ['{"Op":0}', 'Addr is undefined'],
     ['{"Addr":"no port"}', 'Addr is "no port"'],
     ['{"Addr":"h:99999"}', 'Addr is "h:99999"'],
+    ['{"Addr":"[:::]:1"}', 'Addr is "[:::]:1"'],
+    ['{"Addr":"h:1","Mesh":{"version":"v1|x"}}', 'the version is "v1|x"'],
+    [`{"Addr":"${'h'.repeat(100)}"}`, `Addr is "${'h'.repeat(59)}…`],
+    [`{"Addr":"h:1","Metadata":"${'x'.repeat(1 << 20)}"}`, 'characters, expected 16384 at most'],
   ])('%j is a problem: %s', (text, problem) => {
     expect(decodeNamingValue(text)).toEqual({ kind: 'problem', problem: expect.stringContaining(problem) as string });
+  });
+});
+
+describe('a naming key with a right value', () => {
+  it.each([
+    ['services.Shop/web/x', '"Shop" in the key is no name'],
+    ['services/web page/x', '"web page" in the key is no name'],
+    ['versions/web/v 1/x', 'the version is "v 1"'],
+    ['versions/web/v1.2/any id', undefined],
+  ])('%s: %s', (key, problem) => {
+    const parsed = parseNamingKey(key);
+    expect(parsed && namingKeyProblem(parsed)).toEqual(problem && (expect.stringContaining(problem) as string));
   });
 });
