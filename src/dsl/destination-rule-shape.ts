@@ -1,7 +1,7 @@
 /** DestinationRule: what may stand in it (reference: 1.2). */
 import { z } from 'zod';
-import { durationField, labelsField, nameField } from '../model/fields.js';
-import { positiveDurationField, wildcardHostField } from './fields.js';
+import { durationField, labelsField, nameField, portField } from '../model/fields.js';
+import { exportToField, positiveDurationField, wildcardHostField } from './fields.js';
 import { notYet, refusedValue } from './not-yet.js';
 
 const limitField = z
@@ -9,6 +9,71 @@ const limitField = z
   .min(0)
   .max(2 ** 31 - 1);
 const percentageField = z.int().min(0).max(100);
+
+const cookieSchema = z.strictObject({
+  name: z.string().min(1).describe('Its name'),
+  path: z.string().optional().describe('Its path, where the sidecar makes it'),
+  ttl: durationField
+    .optional()
+    .describe(
+      'A caller without the cookie is given one that lives so long; 0s is until the browser closes. Without it, none is made',
+    ),
+  attributes: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('Such as SameSite'),
+        value: z.string().default('').describe('Such as Strict'),
+      }),
+    )
+    .optional()
+    .describe('More attributes of a cookie that is made'),
+});
+
+const hashKeys = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'] as const;
+const MAX_MAGLEV_TABLE = 5_000_011;
+
+const consistentHashSchema = z
+  .strictObject({
+    httpHeaderName: z.string().min(1).optional().describe('By the value of this header'),
+    httpCookie: cookieSchema.optional().describe('By a cookie'),
+    useSourceIp: z.literal(true).optional().describe("By the caller's address"),
+    httpQueryParameterName: z.string().min(1).optional().describe('By the value of this parameter of the query'),
+    ringHash: z
+      .strictObject({
+        minimumRingSize: z.int().min(0).optional().describe('Points on the ring at least, default 1024'),
+      })
+      .optional()
+      .describe('On a ring, which is the default'),
+    maglev: z
+      .strictObject({
+        tableSize: z
+          .int()
+          .max(MAX_MAGLEV_TABLE - 1)
+          .refine(isPrime, 'a prime number')
+          .optional()
+          .describe('Entries of the table, a prime number, default 65537'),
+      })
+      .optional()
+      .describe('By a table that is spread more evenly'),
+    minimumRingSize: z.int().min(0).optional().describe('Deprecated form of ringHash.minimumRingSize'),
+  })
+  .refine((hash) => hashKeys.filter((key) => hash[key] !== undefined).length === 1, `one of ${hashKeys.join(', ')}`)
+  .refine((hash) => [hash.ringHash, hash.maglev, hash.minimumRingSize].filter((x) => x !== undefined).length <= 1, {
+    message: 'one of ringHash, maglev and minimumRingSize',
+  });
+export type ConsistentHash = z.output<typeof consistentHashSchema>;
+
+function isPrime(number: number): boolean {
+  if (number < 2) return false;
+  for (let divisor = 2; divisor * divisor <= number; divisor++) if (number % divisor === 0) return false;
+  return true;
+}
+
+const warmupSchema = z.strictObject({
+  duration: positiveDurationField.describe('How long a new instance gets less than its share'),
+  minimumPercent: z.number().min(0).max(100).optional().describe('Of its share, at the beginning; default 10'),
+  aggression: z.number().gt(0).optional().describe('Above 1 the share grows sooner, below 1 later; default 1'),
+});
 
 const loadBalancerSchema = z.strictObject({
   simple: refusedValue(
@@ -18,11 +83,13 @@ const loadBalancerSchema = z.strictObject({
   )
     .optional()
     .describe('How an instance is chosen for a request. Default: LEAST_REQUEST'),
-  consistentHash: notYet('balancing by hash'),
+  consistentHash: consistentHashSchema
+    .optional()
+    .describe('The same caller meets the same instance, for as long as that is there'),
   localityLbSetting: notYet('locality'),
   zoneAwareLbSetting: notYet('locality'),
-  warmup: notYet('new instances already get their share over 30s'),
-  warmupDurationSecs: notYet('new instances already get their share over 30s'),
+  warmup: warmupSchema.optional().describe('How a new instance gets its share. Default: over 30s, from 10 percent'),
+  warmupDurationSecs: positiveDurationField.optional().describe('Deprecated form of warmup.duration'),
 });
 
 const tcpPoolSchema = z.strictObject({
@@ -88,29 +155,51 @@ const outlierSchema = z
     minHealthPercent: percentageField
       .optional()
       .describe('With a smaller share of healthy instances all of them are used, default 50'),
-    outlierDetectionHttpErrorCodes: notYet('which answers count as errors'),
+    outlierDetectionHttpErrorCodes: notYet('the protos of Envoy that we are built with do not have it yet'),
     consecutiveErrors: notYet('Istio ignores it; write consecutive5xxErrors'),
   })
   .refine((o) => o.consecutiveLocalOriginFailures === undefined || o.splitExternalLocalOriginErrors === true, {
     message: 'consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors: true',
   });
 
+const policyBlocks = {
+  loadBalancer: loadBalancerSchema.optional().describe('How callers spread requests over the instances'),
+  connectionPool: z
+    .strictObject({
+      tcp: tcpPoolSchema.optional().describe('Of every connection'),
+      http: httpPoolSchema.optional().describe('Of HTTP and gRPC'),
+    })
+    .optional()
+    .describe('Limits of what one caller has open and in flight'),
+  outlierDetection: outlierSchema.optional().describe('When a caller stops using an instance that fails, for a time'),
+  tls: notYet('TLS between sidecars'),
+};
+
+const retryBudgetSchema = z.strictObject({
+  percent: z.number().min(0).max(100).optional().describe('Of the requests in flight that may be retries, default 20'),
+  minRetryConcurrency: limitField.optional().describe('Retries that are always allowed, default 3'),
+  budgetInterval: notYet('Envoy 1.40 counts what is in flight now'),
+});
+
 const policySchema = z
   .strictObject({
-    loadBalancer: loadBalancerSchema.optional().describe('How callers spread requests over the instances'),
-    connectionPool: z
-      .strictObject({
-        tcp: tcpPoolSchema.optional().describe('Of every connection'),
-        http: httpPoolSchema.optional().describe('Of HTTP and gRPC'),
-      })
+    ...policyBlocks,
+    portLevelSettings: z
+      .array(
+        z.strictObject({
+          port: z.strictObject({ number: portField.describe('Its number') }).describe('Port of the service'),
+          ...policyBlocks,
+        }),
+      )
       .optional()
-      .describe('Limits of what one caller has open and in flight'),
-    outlierDetection: outlierSchema.optional().describe('When a caller stops using an instance that fails, for a time'),
-    tls: notYet('TLS between sidecars'),
-    portLevelSettings: notYet('settings per port'),
+      .describe('For single ports. What is left out there is the default, not what is said for all ports'),
     tunnel: notYet('tunnels'),
     proxyProtocol: notYet('PROXY protocol'),
-    retryBudget: notYet('a budget of 20% is always on'),
+    retryBudget: retryBudgetSchema
+      .optional()
+      .describe(
+        'Of one caller. Default: a fifth of what is in flight, and always 20; connectionPool.http.maxRetries is a fixed number',
+      ),
   })
   .refine((policy) => Object.values(policy).some((block) => block !== undefined), 'a trafficPolicy must not be empty');
 export type TrafficPolicy = z.output<typeof policySchema>;
@@ -128,7 +217,7 @@ export const destinationRuleSchema = z.strictObject({
   host: wildcardHostField.describe('The service: a short or full name, or one that begins with *'),
   trafficPolicy: policySchema.optional().describe('How callers balance, limit and eject'),
   subsets: z.array(subsetSchema).default([]).describe('Named parts of the instances. Every version is one already'),
-  exportTo: notYet('every namespace sees it'),
+  exportTo: exportToField.optional().describe('Namespaces that see it: names, . for its own, * for all. Default: all'),
   workloadSelector: notYet('it holds for every caller'),
 });
 export type DestinationRuleSpec = z.output<typeof destinationRuleSchema>;

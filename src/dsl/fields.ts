@@ -79,6 +79,18 @@ export const wildcardHostField = z
     'a host is a DNS name, whose first label may begin with *',
   );
 
+/** Which namespaces see an object: names, `.` for its own, `*` for all. */
+export const exportToField = z
+  .array(z.string().regex(/^(\.|\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$/, 'a namespace, . or *'))
+  .refine((names) => new Set(names).size === names.length, 'a namespace stands twice')
+  .refine((names) => !names.includes('*') || names.length === 1, '* stands alone');
+
+/** Does a namespace see an object of `owner`? An absent or empty list is every namespace. */
+export function isExportedTo(exportTo: readonly string[] | undefined, owner: string, namespace: string): boolean {
+  if (exportTo === undefined || exportTo.length === 0 || exportTo.includes('*')) return true;
+  return exportTo.some((name) => (name === '.' ? owner : name) === namespace);
+}
+
 export const destinationField = z.strictObject({
   host: hostField.describe('A service, by its short or full name'),
   subset: z.string().min(1).optional().describe('A subset of its DestinationRule, or one of its versions'),

@@ -85,7 +85,10 @@ const retriesSchema = z
       .optional()
       .describe(`Comma list of ${retryWords.join(', ')}; status codes may stand among them`),
     backoff: positiveDurationField.optional().describe('Wait before the first retry; it grows with each'),
-    retryIgnorePreviousHosts: z.boolean().default(true).describe('Whether a retry prefers another instance'),
+    retryIgnorePreviousHosts: z
+      .boolean()
+      .optional()
+      .describe('Whether a retry prefers another instance. Default: unless requests are balanced by hash'),
     retryRemoteLocalities: z.boolean().optional().describe('Whether a retry may go to another zone, default false'),
   })
   .refine(

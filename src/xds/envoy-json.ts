@@ -15,6 +15,7 @@ export type {
   Cluster_DiscoveryTypeJson,
   Cluster_EdsClusterConfigJson,
   Cluster_LbPolicyJson,
+  Cluster_SlowStartConfigJson,
   ClusterJson,
   LoadBalancingPolicy_PolicyJson,
   LoadBalancingPolicyJson,

@@ -308,6 +308,34 @@ spec:
     await apply();
   });
 
+  test('balances by hash: the same user meets the same instance, in every split', async () => {
+    await apply([
+      `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews }
+spec:
+  host: reviews
+  trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: x-user } } }
+  subsets: [{ name: all, labels: {} }]`,
+      `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews }
+spec: { hosts: [reviews], http: [{ route: [{ destination: { host: reviews, subset: all } }] }] }`,
+    ]);
+    const users = Array.from({ length: 20 }, (_, i) => `user-${i}`);
+    const backendsOf = async (user: string): Promise<Set<string | undefined>> =>
+      new Set(
+        [await get('reviews:9080', '/', { 'x-user': user }), await get('reviews:9080', '/', { 'x-user': user })].map(
+          ({ backend }) => backend,
+        ),
+      );
+    const met = [];
+    for (const user of users) met.push(await backendsOf(user));
+    expect(met.every((backends) => backends.size === 1)).toBe(true);
+    expect(new Set(met.flatMap((backends) => [...backends]))).toEqual(new Set(['reviews/v1', 'reviews/v2']));
+    await apply();
+  });
+
   test("repeats what did not reach an app behind a living sidecar, and hides that sidecar's note from the caller", async () => {
     const dead = await get('behind:9080');
     expect(dead.status).toBe(503);

@@ -1,5 +1,6 @@
 /** The DestinationRules that hold for the callers of one namespace, merged as Istio merges them (reference: 1.2 "Merging"). */
 import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import { isExportedTo } from '../../dsl/fields.js';
 import { byText } from '../../model/order.js';
 import type { ServiceEntry } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
@@ -19,8 +20,11 @@ export const callerPolicy: (entry: ServiceEntry, callerNamespace: string, rootNa
       callerNamespace === rootNamespace
         ? [entry.namespace, rootNamespace]
         : [callerNamespace, entry.namespace, rootNamespace];
-    const namespace = order.find((candidate) => entry.destinationRules.some((rule) => rule.namespace === candidate));
-    const inNamespace = entry.destinationRules.filter((rule) => rule.namespace === namespace);
+    const visible = entry.destinationRules.filter(({ spec, namespace: owner = '' }) =>
+      isExportedTo(spec.exportTo, owner, callerNamespace),
+    );
+    const namespace = order.find((candidate) => visible.some((rule) => rule.namespace === candidate));
+    const inNamespace = visible.filter((rule) => rule.namespace === namespace);
     // The index has them closest first. Every spelling of an exact name is the same host.
     const isExact = inNamespace[0]?.spec.host.startsWith('*') === false;
     const closest = inNamespace.filter(({ spec }) =>

@@ -6,6 +6,7 @@ import type { ServicePort } from '../../model/service-shape.js';
 import type { ClusterJson } from '../../xds/envoy-json.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
 import type { ServiceIdentity } from './mesh-index.js';
+import { policyAt } from './policy-levels.js';
 import type { ProxyScope } from './proxy.js';
 import { remember } from './remember.js';
 import { trafficPolicy } from './traffic-policy.js';
@@ -27,7 +28,9 @@ export const outboundCluster: (
   port: ServicePort,
   selection: EndpointSelection,
 ) => ClusterJson = remember(
-  (service: ServiceIdentity, port: ServicePort, { subset, version, policy }: EndpointSelection): ClusterJson => {
+  (service: ServiceIdentity, port: ServicePort, selection: EndpointSelection): ClusterJson => {
+    const { subset, version } = selection;
+    const policy = policyAt(selection.policy, selection.subsetPolicy, port.port);
     const name = clusterNameOf(service, port, subset);
     return {
       name,

@@ -35,7 +35,7 @@ export const defaultRetries: Retries = {
   behindSidecar: 'unreached-or-idempotent',
   perTryTimeoutMs: undefined,
   backoffMs: undefined,
-  previousHosts: true,
+  previousHosts: 'unless-hashed',
   remoteLocalities: false,
 };
 
@@ -116,7 +116,7 @@ function compileRetries(retries: NonNullable<RouteRule['retries']>): Retries | u
     behindSidecar: behindSidecar(retries.on),
     perTryTimeoutMs: retries.perTryTimeout === undefined ? undefined : durationMs(retries.perTryTimeout),
     backoffMs: undefined,
-    previousHosts: true,
+    previousHosts: 'unless-hashed',
     remoteLocalities: false,
   };
 }

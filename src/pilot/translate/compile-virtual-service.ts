@@ -142,7 +142,7 @@ function compileRetries(retries: IstioRetries | undefined): Retries | undefined 
     behindSidecar: behindSidecar(on),
     perTryTimeoutMs: retries?.perTryTimeout === undefined ? undefined : durationMs(retries.perTryTimeout),
     backoffMs: retries?.backoff === undefined ? undefined : durationMs(retries.backoff),
-    previousHosts: retries?.retryIgnorePreviousHosts ?? true,
+    previousHosts: retries?.retryIgnorePreviousHosts ?? 'unless-hashed',
     remoteLocalities: retries?.retryRemoteLocalities ?? false,
   };
 }

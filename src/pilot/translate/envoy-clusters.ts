@@ -19,10 +19,22 @@ export interface EndpointSelection {
     | { readonly kind: 'plain' }
     | { readonly kind: 'version' }
     | { readonly kind: 'labels'; readonly labels: Labels };
+  /** Of the host, and of the subset over it: policy-levels.ts makes one of them, by port. */
   readonly policy: TrafficPolicy | undefined;
+  readonly subsetPolicy: TrafficPolicy | undefined;
   /** The one version that is selected, for statistics; empty when it is not one. */
   readonly version: string;
 }
+
+/** A service as a destination, with the DestinationRules that hold for who calls. The same object while neither changes. */
+export interface Callee {
+  readonly entry: ServiceEntry;
+  readonly policy: CallerPolicy;
+}
+
+export const calleeOf: (entry: ServiceEntry, policy: CallerPolicy) => Callee = remember(
+  (entry: ServiceEntry, policy: CallerPolicy): Callee => ({ entry, policy }),
+);
 
 /** Sorted by subset. A subset with the name of a version stands for it: they select the same, and the subset may have a policy. */
 export const selectionsOf: (facts: ServiceFacts, rules: CallerPolicy) => readonly EndpointSelection[] = remember(
@@ -45,6 +57,7 @@ const plainSelection = remember(
     subset: '',
     by: { kind: 'plain' },
     policy,
+    subsetPolicy: undefined,
     version: '',
   }),
 );
@@ -54,6 +67,7 @@ const versionSelection = remember(
     subset: version,
     by: { kind: 'version' },
     policy,
+    subsetPolicy: undefined,
     version,
   }),
 );
@@ -62,23 +76,11 @@ const subsetSelection = remember(
   (subset: Subset, policy: TrafficPolicy | undefined, version: string): EndpointSelection => ({
     subset: subset.name,
     by: { kind: 'labels', labels: subset.labels },
-    policy: mergedPolicy(policy, subset.trafficPolicy),
+    policy,
+    subsetPolicy: subset.trafficPolicy,
     version,
   }),
 );
-
-/** A block of the subset's policy replaces the whole block of the service's. */
-function mergedPolicy(
-  ofService: TrafficPolicy | undefined,
-  ofSubset: TrafficPolicy | undefined,
-): TrafficPolicy | undefined {
-  if (ofService === undefined || ofSubset === undefined) return ofSubset ?? ofService;
-  return {
-    loadBalancer: ofSubset.loadBalancer ?? ofService.loadBalancer,
-    connectionPool: ofSubset.connectionPool ?? ofService.connectionPool,
-    outlierDetection: ofSubset.outlierDetection ?? ofService.outlierDetection,
-  };
-}
 
 function versionsOfSubset(facts: ServiceFacts, subset: Subset): readonly string[] {
   return facts.versions.filter((known) => selects(subset.labels, known.labels)).map((known) => known.version);

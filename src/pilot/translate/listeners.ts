@@ -86,11 +86,15 @@ export interface WeighedCluster {
 }
 
 /** A TCP upstream's own listener. The clusters come in as their names and weights, so that equal ones give the same listener. */
-export function tcpUpstreamListener(upstream: ProxyUpstream, clusters: readonly WeighedCluster[]): ListenerJson {
-  return tcpListener(upstream, clusters.map(({ name, weight }) => `${weight} ${name}`).join('\n'));
+export function tcpUpstreamListener(
+  upstream: ProxyUpstream,
+  clusters: readonly WeighedCluster[],
+  isBySource: boolean,
+): ListenerJson {
+  return tcpListener(upstream, clusters.map(({ name, weight }) => `${weight} ${name}`).join('\n'), isBySource);
 }
 
-const tcpListener = remember((upstream: ProxyUpstream, clusters: string): ListenerJson => {
+const tcpListener = remember((upstream: ProxyUpstream, clusters: string, isBySource: boolean): ListenerJson => {
   const weighed = clusters.split('\n').map((line) => {
     const space = line.indexOf(' ');
     return { name: line.slice(space + 1), weight: Number(line.slice(0, space)) };
@@ -99,7 +103,13 @@ const tcpListener = remember((upstream: ProxyUpstream, clusters: string): Listen
   const name = upstreamListenerName(upstream);
   const target =
     weighed.length === 1 && first !== undefined ? { cluster: first.name } : { weightedClusters: { clusters: weighed } };
-  return listener(name, loopback(upstream.listener as number), tcpProxy('outbound', name, target), 'OUTBOUND');
+  const hash = isBySource ? { hashPolicy: [{ sourceIp: {} }] } : {};
+  return listener(
+    name,
+    loopback(upstream.listener as number),
+    tcpProxy('outbound', name, { ...target, ...hash }),
+    'OUTBOUND',
+  );
 });
 
 function tcpProxy(direction: 'inbound' | 'outbound', name: string, target: object): FilterJson {

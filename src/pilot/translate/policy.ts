@@ -106,7 +106,8 @@ export interface Retries {
   readonly behindSidecar: 'none' | 'unreached' | 'unreached-or-idempotent' | 'any-reset';
   readonly perTryTimeoutMs: number | undefined;
   readonly backoffMs: number | undefined;
-  readonly previousHosts: boolean;
+  /** A retry looks for an instance that has not failed this request; 'unless-hashed': if it is not bound to one. */
+  readonly previousHosts: boolean | 'unless-hashed';
   /** A retry may leave the priority, which is the locality, that has failed. */
   readonly remoteLocalities: boolean;
 }

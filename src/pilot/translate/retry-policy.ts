@@ -10,7 +10,8 @@ const MAX_HOST_SELECTIONS = 5;
 /** After so many tries a priority that has failed is left out (Istio's number). */
 const PRIORITY_UPDATE_TRIES = 2;
 
-export function retryPolicy(retries: Retries): RetryPolicyJson {
+export function retryPolicy(retries: Retries, isHashed: boolean): RetryPolicyJson {
+  const previousHosts = retries.previousHosts === 'unless-hashed' ? !isHashed : retries.previousHosts;
   const undelivered = undeliveredMatchers(retries.behindSidecar);
   const on = undelivered.length === 0 ? retries.on : [...retries.on, 'retriable-headers'];
   return {
@@ -20,7 +21,7 @@ export function retryPolicy(retries: Retries): RetryPolicyJson {
     ...(undelivered.length === 0 ? {} : { retriableHeaders: [...undelivered] }),
     ...(retries.perTryTimeoutMs === undefined ? {} : { perTryTimeout: protoDuration(retries.perTryTimeoutMs) }),
     ...(retries.backoffMs === undefined ? {} : { retryBackOff: { baseInterval: protoDuration(retries.backoffMs) } }),
-    ...(retries.previousHosts
+    ...(previousHosts
       ? {
           retryHostPredicate: [
             {

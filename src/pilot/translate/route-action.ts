@@ -11,7 +11,8 @@ import type {
   RouteJson,
   WeightedCluster_ClusterWeightJson,
 } from '../../xds/envoy-json.js';
-import { clusterNameOf, subsetNameOf, targetPort } from './envoy-clusters.js';
+import { type Callee, clusterNameOf, subsetNameOf, targetPort } from './envoy-clusters.js';
+import { hashOf, hashPolicy } from './hash-policy.js';
 import { authorityOf, envoyEdits } from './header-edits.js';
 import type { ServiceEntry } from './mesh-index.js';
 import type {
@@ -37,7 +38,7 @@ export interface RulePlace {
   readonly port: number;
   readonly isStreaming: boolean;
   /** By `<ns>/<name>`. */
-  readonly targets: ReadonlyMap<string, ServiceEntry>;
+  readonly targets: ReadonlyMap<string, Callee>;
 }
 
 /** The part of a route that is the same for each of the rule's matches. */
@@ -60,7 +61,7 @@ export function routeAction(rule: Rule, place: RulePlace): RouteJson {
       ...(only === undefined
         ? weightedClusters(destinations, authority, place)
         : { cluster: clusterName(only, place) }),
-      ...forwarding(action, place),
+      ...forwarding(action, destinations, place),
       ...(rewritten === undefined ? {} : { hostRewriteLiteral: rewritten }),
     },
     ...envoyEdits([rule.edits, only?.edits]),
@@ -82,13 +83,19 @@ function answerAction({ status, body }: Answer): DirectResponseActionJson {
   return { status, body: 'text' in body ? { inlineString: body.text } : { inlineBytes: body.bytes } };
 }
 
-function forwarding(action: Extract<Action, { kind: 'forward' }>, place: RulePlace): RouteActionJson {
+function forwarding(
+  action: Extract<Action, { kind: 'forward' }>,
+  destinations: readonly Destination[],
+  place: RulePlace,
+): RouteActionJson {
+  const hashes = destinations.flatMap((destination) => hashOf(destination, place) ?? []).map(hashPolicy);
   return {
     // Not maxStreamDuration, not even for its grpc-timeout: Envoy would no longer look at this timeout.
     timeout: protoDuration(action.timeoutMs),
     // A stream may be silent for hours; only plain HTTP has the listener's limit on silence.
     ...(place.isStreaming ? { idleTimeout: '0s' } : {}),
-    ...(action.retries === undefined ? {} : { retryPolicy: retryPolicy(action.retries) }),
+    ...(action.retries === undefined ? {} : { retryPolicy: retryPolicy(action.retries, hashes.length > 0) }),
+    ...(hashes.length === 0 ? {} : { hashPolicy: hashes }),
     ...pathRewrite(action.rewrite),
     ...(action.mirrors.length === 0
       ? {}
@@ -129,7 +136,7 @@ function weightedClusters(
 
 /** A target that no longer exists has a cluster too, an empty one: its share is answered 503, and the rest is not touched. */
 export function clusterName(target: Target, { targets, port }: Pick<RulePlace, 'targets' | 'port'>): string {
-  const entry = targets.get(fullName(target.namespace, target.service));
+  const entry = targets.get(fullName(target.namespace, target.service))?.entry;
   const found = entry === undefined ? undefined : targetPort(target, entry, port);
   if (entry === undefined || found === undefined) return missingClusterName(target, port);
   return clusterNameOf(entry, found, subsetNameOf(target.selection));

@@ -4,6 +4,7 @@ import { inboundClusterName } from '../../model/names.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import type { RouteConfigurationJson, RouteJson, VirtualHostJson } from '../../xds/envoy-json.js';
 import { defaultRule } from './compile-route.js';
+import type { Callee } from './envoy-clusters.js';
 import type { ServiceEntry } from './mesh-index.js';
 import { anyRequest, type Destination, type Rule, type Rules } from './policy.js';
 import type { ProxyUpstream } from './proxy.js';
@@ -36,7 +37,7 @@ export interface Outlet {
   readonly port: ServicePort;
   readonly rules: Rules;
   /** Services that the rules send to. */
-  readonly targets: readonly ServiceEntry[];
+  readonly targets: readonly Callee[];
 }
 
 export const outboundRoutes: (virtualHosts: readonly VirtualHostJson[]) => RouteConfigurationJson = remember(
@@ -49,10 +50,10 @@ export const upstreamRoutes: (
   entry: ServiceEntry,
   port: ServicePort,
   rules: Rules,
-  targets: readonly ServiceEntry[],
+  targets: readonly Callee[],
   name: string,
 ) => RouteConfigurationJson = remember(
-  (entry: ServiceEntry, port: ServicePort, rules: Rules, targets: readonly ServiceEntry[], name: string) => {
+  (entry: ServiceEntry, port: ServicePort, rules: Rules, targets: readonly Callee[], name: string) => {
     const place = placeOf({ entry, port, rules, targets });
     const routes = rules.flatMap((rule) => ruleRoutes(rule, place));
     return callerRoutes(name, [{ name, domains: ['*'], routes }]);
@@ -124,7 +125,7 @@ export const virtualHost: (
   entry: ServiceEntry,
   port: ServicePort,
   rules: Rules,
-  targets: readonly ServiceEntry[],
+  targets: readonly Callee[],
   isLocal: boolean,
   domain: string,
 ) => VirtualHostJson = remember(
@@ -132,7 +133,7 @@ export const virtualHost: (
     entry: ServiceEntry,
     port: ServicePort,
     rules: Rules,
-    targets: readonly ServiceEntry[],
+    targets: readonly Callee[],
     isLocal: boolean,
     domain: string,
   ): VirtualHostJson => {
@@ -151,7 +152,7 @@ function placeOf({ entry, port, targets }: Outlet): RulePlace {
     entry,
     port: port.port,
     isStreaming: isStreaming(port.protocol),
-    targets: new Map(targets.map((target) => [target.key, target])),
+    targets: new Map(targets.map((target) => [target.entry.key, target])),
   };
 }
 

@@ -1,9 +1,10 @@
 /** How callers balance over, limit and eject the instances of a service: our defaults, and what a DestinationRule puts in their place. */
-import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import type { ConsistentHash, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { protoDuration } from '../../model/duration.js';
 import { durationMs } from '../../model/fields.js';
 import type {
   CircuitBreakersJson,
+  Cluster_SlowStartConfigJson,
   ClusterJson,
   OutlierDetectionJson,
   UpstreamConnectionOptionsJson,
@@ -20,37 +21,67 @@ export function trafficPolicy(policy: TrafficPolicy | undefined): ClusterJson {
   const keepalive = tcpKeepalive(pool?.tcp?.tcpKeepalive);
   return {
     connectTimeout: duration(pool?.tcp?.connectTimeout) ?? CONNECT_TIMEOUT,
-    ...balancing(policy?.loadBalancer?.simple),
+    ...balancing(policy?.loadBalancer),
     commonLbConfig: {
       // Below this share of healthy instances all of them are used: many that vanish at once are more often the registry's
       // trouble than theirs.
       healthyPanicThreshold: { value: outlier?.minHealthPercent ?? PANIC_PERCENT },
       updateMergeWindow: '0.5s',
     },
-    circuitBreakers: circuitBreakers(pool),
+    circuitBreakers: circuitBreakers(pool, policy?.retryBudget),
     outlierDetection: outlier === undefined ? defaultOutlier : outlierDetection(outlier),
     ...(keepalive === undefined ? {} : { upstreamConnectionOptions: keepalive }),
   };
 }
 
-type Simple = NonNullable<TrafficPolicy['loadBalancer']>['simple'];
+type LoadBalancer = NonNullable<TrafficPolicy['loadBalancer']>;
 
-/** A new instance gets its share over half a minute: runtimes start cold. */
-const slowStart = { slowStartConfig: { slowStartWindow: '30s', minWeightPercent: { value: 10 } } };
+const WARMUP = '30s';
+const WARMUP_MIN_PERCENT = 10;
 
-function balancing(simple: Simple): ClusterJson {
-  switch (simple) {
+/** A new instance gets its share over half a minute, if nothing else is said: runtimes start cold. */
+function slowStart(balancer: LoadBalancer | undefined): { slowStartConfig: Cluster_SlowStartConfigJson } {
+  const { warmup, warmupDurationSecs } = balancer ?? {};
+  return {
+    slowStartConfig: {
+      slowStartWindow: duration(warmup?.duration ?? warmupDurationSecs) ?? WARMUP,
+      minWeightPercent: { value: warmup?.minimumPercent ?? WARMUP_MIN_PERCENT },
+      ...(warmup?.aggression === undefined
+        ? {}
+        : { aggression: { defaultValue: warmup.aggression, runtimeKey: 'mesh.warmup_aggression' } }),
+    },
+  };
+}
+
+function balancing(balancer: LoadBalancer | undefined): ClusterJson {
+  if (balancer?.consistentHash !== undefined) return hashing(balancer.consistentHash);
+  switch (balancer?.simple) {
     case undefined:
     case 'UNSPECIFIED':
     case 'LEAST_REQUEST':
     case 'LEAST_CONN':
     case 'PASSTHROUGH': // refused when it was applied
-      return { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 2, ...slowStart } };
+      return { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 2, ...slowStart(balancer) } };
     case 'ROUND_ROBIN':
-      return { lbPolicy: 'ROUND_ROBIN', roundRobinLbConfig: slowStart };
+      return { lbPolicy: 'ROUND_ROBIN', roundRobinLbConfig: slowStart(balancer) };
     case 'RANDOM':
       return { lbPolicy: 'RANDOM' };
   }
+}
+
+const MIN_RING_SIZE = 1024;
+
+/** What is hashed stands in the routes (hash-policy.ts). */
+function hashing({ ringHash, maglev, minimumRingSize }: ConsistentHash): ClusterJson {
+  if (maglev !== undefined) {
+    const { tableSize } = maglev;
+    return {
+      lbPolicy: 'MAGLEV',
+      ...(tableSize === undefined ? {} : { maglevLbConfig: { tableSize: String(tableSize) } }),
+    };
+  }
+  const size = limit(ringHash?.minimumRingSize ?? minimumRingSize) ?? MIN_RING_SIZE;
+  return { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: String(size) } };
 }
 
 /**
@@ -59,7 +90,13 @@ function balancing(simple: Simple): ClusterJson {
  */
 const RETRY_BUDGET = { budgetPercent: { value: 20 }, minRetryConcurrency: 20 };
 
-function circuitBreakers(pool: ConnectionPool | undefined): CircuitBreakersJson {
+function retryBudget(budget: TrafficPolicy['retryBudget']): typeof RETRY_BUDGET {
+  if (budget === undefined) return RETRY_BUDGET;
+  // Istio's defaults, for whoever asks for a budget of its own.
+  return { budgetPercent: { value: budget.percent ?? 20 }, minRetryConcurrency: budget.minRetryConcurrency ?? 3 };
+}
+
+function circuitBreakers(pool: ConnectionPool | undefined, budget: TrafficPolicy['retryBudget']): CircuitBreakersJson {
   const maxRetries = limit(pool?.http?.maxRetries);
   return {
     thresholds: [
@@ -70,7 +107,7 @@ function circuitBreakers(pool: ConnectionPool | undefined): CircuitBreakersJson 
         maxRequests: limit(pool?.http?.http2MaxRequests) ?? 1024,
         trackRemaining: true,
         // A budget would take the place of a fixed number.
-        ...(maxRetries === undefined ? { retryBudget: RETRY_BUDGET } : { maxRetries }),
+        ...(maxRetries === undefined ? { retryBudget: retryBudget(budget) } : { maxRetries }),
       },
     ],
     perHostThresholds: [{ maxConnections: 256 }],

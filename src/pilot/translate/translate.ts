@@ -14,7 +14,8 @@ import type {
 import { callerPolicy } from './caller-policy.js';
 import { inboundClusters, missingCluster, outboundCluster } from './clusters.js';
 import { loadAssignment } from './endpoints.js';
-import { selectionsOf } from './envoy-clusters.js';
+import { type Callee, calleeOf, selectionsOf } from './envoy-clusters.js';
+import { hashOf } from './hash-policy.js';
 import { fixedListeners, tcpUpstreamListener, upstreamListenerName } from './listeners.js';
 import { indexOf, type ServiceEntry } from './mesh-index.js';
 import type { Rules } from './policy.js';
@@ -47,11 +48,10 @@ interface Scene {
   readonly scope: ProxyScope;
   readonly caller: Caller;
   readonly domain: string;
-  readonly rootNamespace: string;
   /** Services that the proxy names, by `<ns>/<name>`, with the rules that hold for it, sorted. */
   readonly named: ReadonlyMap<string, { readonly entry: ServiceEntry; readonly rules: Rules }>;
   /** All of these, and those that rules send to. */
-  readonly reachable: ReadonlyMap<string, ServiceEntry>;
+  readonly reachable: ReadonlyMap<string, Callee>;
   readonly missing: readonly ProxyUpstream[];
 }
 
@@ -59,20 +59,23 @@ function sceneOf(snapshot: MeshSnapshot, scope: ProxyScope): Scene {
   const { services, domain, rootNamespace } = indexOf(snapshot.definitions);
   const caller = callerOf(scope);
   const named = new Map<string, { entry: ServiceEntry; rules: Rules }>();
-  const reachable = new Map<string, ServiceEntry>();
+  const reachable = new Map<string, Callee>();
+  const reach = (key: string, entry: ServiceEntry): void => {
+    reachable.set(key, calleeOf(entry, callerPolicy(entry, scope.namespace, rootNamespace)));
+  };
   for (const key of sorted(scope.upstreams.map(({ namespace, service }) => fullName(namespace, service)))) {
     const entry = services.get(key);
     if (entry === undefined) continue;
     const rules = effectiveRules(snapshot, entry, scope.namespace);
     named.set(key, { entry, rules });
-    reachable.set(key, entry);
+    reach(key, entry);
     for (const target of targetKeys(rules)) {
       const found = services.get(target);
-      if (found !== undefined) reachable.set(target, found);
+      if (found !== undefined) reach(target, found);
     }
   }
   const missing = scope.upstreams.filter(({ namespace, service }) => !services.has(fullName(namespace, service)));
-  return { scope, caller, domain, rootNamespace, named, reachable, missing };
+  return { scope, caller, domain, named, reachable, missing };
 }
 
 const callerOf = remember(
@@ -88,15 +91,15 @@ function outboundClusters(
   snapshot: MeshSnapshot,
   scene: Scene,
 ): { clusters: readonly ClusterJson[]; endpoints: readonly ClusterLoadAssignmentJson[] } {
-  const { scope, reachable, rootNamespace } = scene;
+  const { scope, reachable } = scene;
   const clusters: ClusterJson[] = [...inboundClusters(scope), tunnelCluster(scope)];
   const endpoints: ClusterLoadAssignmentJson[] = [];
-  for (const [key, entry] of reachable) {
+  for (const [key, { entry, policy }] of reachable) {
     const facts = factsOf(snapshot, key);
     if (facts === undefined) continue;
     const known = snapshot.endpoints.get(key) ?? noEndpoints;
     for (const port of entry.ports) {
-      for (const selection of selectionsOf(facts, callerPolicy(entry, scope.namespace, rootNamespace))) {
+      for (const selection of selectionsOf(facts, policy)) {
         clusters.push(outboundCluster(entry.identity, port, selection));
         endpoints.push(loadAssignment(facts, port, selection, known));
       }
@@ -154,7 +157,9 @@ function listenersOf(scene: Scene): readonly ListenerJson[] {
     const place = { targets: reachable, port: port.port };
     const destinations = tcpDestinations(entry, rulesFor(rules, caller, port.port));
     const clusters = destinations.map((target) => ({ name: clusterName(target, place), weight: target.weight }));
-    return [tcpUpstreamListener(upstream, clusters)];
+    const [first] = destinations;
+    const isBySource = first !== undefined && hashOf(first, place)?.useSourceIp === true;
+    return [tcpUpstreamListener(upstream, clusters, isBySource)];
   });
   return [...fixedListeners(scope), ...tcp];
 }
@@ -176,11 +181,11 @@ function ownListeners({ scope, named }: Scene): readonly OwnListener[] {
     });
 }
 
-function targetsIn({ reachable }: Scene, rules: Rules): readonly ServiceEntry[] {
+function targetsIn({ reachable }: Scene, rules: Rules): readonly Callee[] {
   return sameList(
     targetKeys(rules)
       .map((key) => reachable.get(key))
-      .filter((entry) => entry !== undefined),
+      .filter((callee) => callee !== undefined),
   );
 }
 

@@ -253,6 +253,17 @@ describe('a DestinationRule', () => {
       '{ host: reviews, trafficPolicy: { tls: { mode: SIMPLE } } }',
       'tls is not supported yet',
     ],
+    [
+      'two things to hash',
+      '{ host: reviews, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true, httpHeaderName: a } } } }',
+      'one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName',
+    ],
+    [
+      'a table whose size is no prime',
+      '{ host: reviews, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true, maglev: { tableSize: 8 } } } } }',
+      'a prime number',
+    ],
+    ['an export to all and one', '{ host: reviews, exportTo: ["*", shop] }', '* stands alone'],
     ['PASSTHROUGH', '{ host: reviews, trafficPolicy: { loadBalancer: { simple: PASSTHROUGH } } }', 'MESH1017'],
     ['an empty policy', '{ host: reviews, trafficPolicy: {} }', 'a trafficPolicy must not be empty'],
     [

@@ -348,6 +348,95 @@ describe('a DestinationRule', () => {
     });
   });
 
+  it('has settings for single ports that stand alone, at each level', () => {
+    const yaml = policy(`trafficPolicy: {
+        loadBalancer: { simple: RANDOM },
+        connectionPool: { tcp: { maxConnections: 7 } },
+        retryBudget: { percent: 50 },
+        portLevelSettings: [{ port: { number: 9080 }, connectionPool: { http: { http2MaxRequests: 5 } } }, { port: { number: 81 } }] },
+      subsets: [{ name: v1, labels: { version: v1 }, trafficPolicy: { loadBalancer: { simple: ROUND_ROBIN } } },
+        { name: v2, labels: { version: v2 }, trafficPolicy: { portLevelSettings: [{ port: { number: 9080 }, loadBalancer: { simple: RANDOM } }] } }]`);
+    const budget = { retryBudget: { budgetPercent: { value: 50 }, minRetryConcurrency: 3 } };
+    const ofPort = { circuitBreakers: { thresholds: [{ maxConnections: 1024, maxRequests: 5, ...budget }] } };
+    expect(clusterOf(yaml)).toMatchObject({ lbPolicy: 'LEAST_REQUEST', ...ofPort });
+    expect(clusterOf(yaml, 'v1')).toMatchObject({ lbPolicy: 'ROUND_ROBIN', ...ofPort });
+    expect(clusterOf(yaml, 'v2')).toMatchObject({
+      lbPolicy: 'RANDOM',
+      circuitBreakers: { thresholds: [{ maxRequests: 1024, ...budget }] },
+    });
+  });
+
+  it.each([
+    ['httpHeaderName: x-user', { header: { headerName: 'x-user' } }],
+    ['httpQueryParameterName: user', { queryParameter: { name: 'user' } }],
+    ['useSourceIp: true', { connectionProperties: { sourceIp: true } }],
+    [
+      'httpCookie: { name: c, path: /, ttl: 60s, attributes: [{ name: SameSite, value: Strict }] }',
+      { cookie: { name: 'c', path: '/', ttl: '60s', attributes: [{ name: 'SameSite', value: 'Strict' }] } },
+    ],
+  ])('balances by hash of %s, in the cluster and in every route to it', (hash, hashPolicy) => {
+    const yaml = yamls(services, policy(`trafficPolicy: { loadBalancer: { consistentHash: { ${hash} } } }`));
+    const resources = translate(world({ yaml, endpoints }), proxy([{ service: 'reviews' }]));
+    checkResources(resources);
+    const { json } = simulate(resources, { host });
+    expect(json?.route?.hashPolicy).toEqual([hashPolicy]);
+    // A retry elsewhere would be the wrong instance.
+    expect(json?.route?.retryPolicy?.retryHostPredicate).toBeUndefined();
+    expect(resources.clusters.get('outbound|9080||reviews.default.svc.cluster.local')).toMatchObject({
+      lbPolicy: 'RING_HASH',
+      ringHashLbConfig: { minimumRingSize: '1024' },
+    });
+  });
+
+  it('balances by a table where it is asked to, and one subset alone', () => {
+    const yaml = policy(
+      `subsets: [{ name: v1, labels: { version: v1 }, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true, maglev: { tableSize: 7 } } } } }]`,
+    );
+    expect(clusterOf(yaml, 'v1')).toMatchObject({ lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: '7' } });
+    expect(clusterOf(yaml, 'v2')).toMatchObject({ lbPolicy: 'LEAST_REQUEST' });
+    const split8020 = virtualService(`
+    - route:
+        - { destination: { host: reviews, subset: v1 }, weight: 80 }
+        - { destination: { host: reviews, subset: v2 }, weight: 20 }`);
+    const resources = translate(
+      world({ yaml: yamls(services, yaml, split8020), endpoints }),
+      proxy([{ service: 'reviews' }]),
+    );
+    checkResources(resources);
+    expect(simulate(resources, { host }).json?.route?.hashPolicy).toEqual([
+      { connectionProperties: { sourceIp: true } },
+    ]);
+  });
+
+  it('warms new instances up as it says', () => {
+    const cluster = clusterOf(
+      policy(
+        'trafficPolicy: { loadBalancer: { simple: ROUND_ROBIN, warmup: { duration: 2m, minimumPercent: 5, aggression: 1.5 } } }',
+      ),
+    );
+    expect(cluster?.roundRobinLbConfig?.slowStartConfig).toMatchObject({
+      slowStartWindow: '120s',
+      minWeightPercent: { value: 5 },
+      aggression: { defaultValue: 1.5 },
+    });
+  });
+
+  it('holds for the namespaces that it is exported to', () => {
+    const of = (namespace: string, simple: string, exportTo: string): string =>
+      `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: reviews, namespace: ${namespace} }\n` +
+      `spec: { host: reviews.default.svc.cluster.local, exportTo: ${exportTo}, trafficPolicy: { loadBalancer: { simple: ${simple} } } }`;
+    const yaml = yamls(services, of('default', 'RANDOM', '["."]'), of('istio-system', 'ROUND_ROBIN', '[shop]'));
+    const policyFor = (namespace: string) =>
+      translate(world({ yaml, endpoints }), proxy([{ service: 'reviews' }], { namespace })).clusters.get(
+        'outbound|9080||reviews.default.svc.cluster.local',
+      )?.lbPolicy;
+    expect([policyFor('default'), policyFor('shop'), policyFor('other')]).toEqual([
+      'RANDOM',
+      'ROUND_ROBIN',
+      'LEAST_REQUEST',
+    ]);
+  });
+
   it('of the caller, then of the service, then of the root namespace decides alone', () => {
     const named = (name: string, namespace: string, simple: string): string =>
       `apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: { name: ${name}, namespace: ${namespace} }\n` +

@@ -1,0 +1,36 @@
+/** One traffic policy out of a DestinationRule's levels: the host's, its port's, the subset's, its port's (reference: 1.2 "Merging"). */
+import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import { remember } from './remember.js';
+
+/** Each level replaces whole blocks of the one before; nothing inside of a block is merged. */
+export function policyAt(
+  ofService: TrafficPolicy | undefined,
+  ofSubset: TrafficPolicy | undefined,
+  port: number,
+): TrafficPolicy | undefined {
+  if (ofService === undefined) return ofSubset === undefined ? undefined : atPort(ofSubset, port);
+  const below = atPort(ofService, port);
+  return ofSubset === undefined ? below : replaced(below, ofSubset, port);
+}
+
+/**
+ * A port with settings of its own has these alone: what they leave out is the default again, not what the host says. The
+ * budget for retries has no port of its own.
+ */
+const atPort = remember((policy: TrafficPolicy, port: number): TrafficPolicy => {
+  const own = policy.portLevelSettings?.find((settings) => settings.port.number === port);
+  if (own === undefined) return policy;
+  const { port: _, ...blocks } = own;
+  return { ...blocks, retryBudget: policy.retryBudget };
+});
+
+const replaced = remember((below: TrafficPolicy, above: TrafficPolicy, port: number): TrafficPolicy => {
+  const own = above.portLevelSettings?.find((settings) => settings.port.number === port);
+  const blocks = own ?? {
+    loadBalancer: above.loadBalancer ?? below.loadBalancer,
+    connectionPool: above.connectionPool ?? below.connectionPool,
+    outlierDetection: above.outlierDetection ?? below.outlierDetection,
+  };
+  const { loadBalancer, connectionPool, outlierDetection } = blocks;
+  return { loadBalancer, connectionPool, outlierDetection, retryBudget: above.retryBudget ?? below.retryBudget };
+});
