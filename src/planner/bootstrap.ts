@@ -146,13 +146,25 @@ const http2 = {
       '@type': `${TYPES}.extensions.upstreams.http.v3.HttpProtocolOptions`,
       explicit_http_config: {
         http2_protocol_options: {
-          connection_keepalive: { interval: '10s', timeout: '5s' },
+          connection_keepalive: { interval: '4s', timeout: '3s' },
           initial_stream_window_size: 65_536,
           initial_connection_window_size: 1_048_576,
         },
       },
     },
   },
+};
+
+/**
+ * A pilot that hangs still takes connections, so whoever has given it up must not come back at once: it would wait for
+ * another 7 s. The pause is short, since a pilot that was killed is back in a few seconds, and may then be the only one.
+ */
+const hungPilots = {
+  consecutive_5xx: 1,
+  interval: '1s',
+  base_ejection_time: '2s',
+  max_ejection_time: '4s',
+  max_ejection_percent: 50,
 };
 
 /** The agent rewrites the file by a rename, which the watched folder shows. */
@@ -169,7 +181,7 @@ function pilotsCluster(shared: string): object {
         path_config_source: { path: `${shared}/${PILOTS_FILE}`, watched_directory: { path: shared } },
       },
     },
-    outlier_detection: { consecutive_5xx: 3, base_ejection_time: '5s', max_ejection_percent: 50 },
+    outlier_detection: hungPilots,
     ...http2,
   };
 }
