@@ -2,7 +2,7 @@
 import { allKinds } from '../dsl/kinds.js';
 import type { PilotStatus } from '../model/leased-values.js';
 import type { Problem } from '../model/problem.js';
-import { MeshError } from '../runtime/mesh-error.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import type { MirrorBatch, Registrar } from '../store/store.js';
 import { createAdsServer } from '../xds/ads-server.js';
@@ -13,6 +13,7 @@ import { listenHttp } from './api/listen.js';
 import { foldWhenLeft } from './fold-when-left.js';
 import { freshnessOf } from './freshness.js';
 import { followHistory, noHistory } from './history.js';
+import { readLastGood, withLastGood } from './last-good.js';
 import { meshRanges } from './mesh-ranges.js';
 import { createMetrics } from './metrics.js';
 import type { Pilot, PilotOptions } from './options.js';
@@ -199,10 +200,27 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       log.warn({ pilot: id, store: store.description }, 'the store does not show its head; trying again');
       await clock.sleep(HEAD_RETRY_MS, closing.signal);
     }
+    while (!(await takeLastGood())) await clock.sleep(HEAD_RETRY_MS, closing.signal);
     isReady = true;
     publisher.update(state.snapshot, true);
     publisher.publishNow();
     log.info({ pilot: id, revision: state.snapshot.revision }, 'pilot serves');
+  }
+
+  /** Of what cannot be read: no proxy may lose it because its pilot was started again. False when the store is away. */
+  async function takeLastGood(): Promise<boolean> {
+    const shape = { keys, kinds: allKinds };
+    try {
+      const good = await readLastGood(store, state, shape, closing.signal);
+      state = withLastGood(state, good, (key) => mirror.entries.get(key)?.value, shape);
+      facts.releases(state.snapshot.releases);
+      metrics.releases(state.snapshot.releases);
+      if (good.size > 0) log.error({ keys: [...good.keys()] }, 'damaged values: what they were before is served');
+      return true;
+    } catch (error) {
+      log.warn({ pilot: id, reason: messageOf(error) }, 'the store does not show its history; trying again');
+      return false;
+    }
   }
 
   function announce(leased: Registrar, key: string, status: PilotStatus): void {

@@ -147,6 +147,28 @@ describe('under a pilot with a sidecar', () => {
     await house.get('/v1/status');
     expect(sidecar.news()).toEqual([]);
   });
+
+  test('a pilot that is started on damaged values serves what they were before', async () => {
+    const { house, sidecar } = await openScene();
+    const { keys } = house.store;
+    await house.post('/v1/gray/default/reviews/start', { by, to: 'v2', weight: 10 });
+    await settled(house);
+    sidecar.news();
+    const damaged = [
+      keys.def('Service', 'default', 'reviews'),
+      keys.def('Version', 'default', 'reviews-v2'),
+      keys.release('default', 'reviews'),
+    ];
+    const neverGood = keys.def('Service', 'default', 'nobody');
+    const put = [...damaged, neverGood].map((key) => ({ key, value: '{"document":' }));
+    await house.store.transact({ compare: [], put, delete: [] });
+    await house.restartPilot();
+    sidecar.reconnect(house.pilot.xdsAddress);
+    await settled(house);
+    expect(sidecar.news()).toEqual([]);
+    const services = await house.get<List<DefinitionItem>>('/v1/definitions/service');
+    expect(services.items.find(({ document }) => document.metadata.name === 'reviews')?.problems).not.toEqual([]);
+  });
 });
 
 /** As a service does that was not started by us: a release needs somebody to take the traffic. */
