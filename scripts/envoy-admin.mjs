@@ -23,10 +23,20 @@ export function adminGet(socketPath, path) {
 /**
  * Addresses that an Envoy would send requests to, by Envoy cluster: those whose EDS health is HEALTHY.
  * @param {string} socketPath
- * @returns {Promise<Map<string, Set<string>>>}
  */
 export async function healthyEndpoints(socketPath) {
-  const { cluster_statuses: clusters = [] } = JSON.parse(await adminGet(socketPath, '/clusters?format=json'));
+  return healthyIn(await adminGet(socketPath, CLUSTERS_PAGE));
+}
+
+export const CLUSTERS_PAGE = '/clusters?format=json';
+
+/**
+ * The same, of a page that was read already.
+ * @param {string} page
+ * @returns {Map<string, Set<string>>}
+ */
+export function healthyIn(page) {
+  const { cluster_statuses: clusters = [] } = JSON.parse(page);
   return new Map(
     clusters.map((/** @type {any} */ cluster) => [
       cluster.name,
