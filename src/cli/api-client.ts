@@ -26,6 +26,8 @@ import type {
   ProxyItem,
   RollbackRequest,
   StatusResponse,
+  ThawRequest,
+  ThawResponse,
 } from '../model/api.js';
 import { type ErrorCode, errorCodes } from '../runtime/error-codes.js';
 import { MeshError } from '../runtime/mesh-error.js';
@@ -91,6 +93,7 @@ export interface Api {
   events(query: EventQuery): Promise<List<EventItem>>;
   nodes(): Promise<List<NodeItem>>;
   status(): Promise<StatusResponse>;
+  thaw(request: ThawRequest): Promise<ThawResponse>;
   grayStart(namespace: string, service: string, request: GrayStartRequest): Promise<GrayResponse>;
   grayShift(namespace: string, service: string, request: GrayShiftRequest): Promise<GrayResponse>;
   grayCommand(
@@ -138,6 +141,7 @@ export function createApi(transport: Transport, options: ApiOptions): Api {
     events: (query) => get(path(['v1', 'events'], { ...query })),
     nodes: () => get('/v1/nodes'),
     status: () => get('/v1/status'),
+    thaw: (request) => post('/v1/thaw', request),
     grayStart: (namespace, service, request) => post(path(['v1', 'gray', namespace, service, 'start']), request),
     grayShift: (namespace, service, request) => post(path(['v1', 'gray', namespace, service, 'shift']), request),
     grayCommand: (namespace, service, command, request) =>

@@ -1,6 +1,7 @@
 import type { InstanceItem } from '../model/api.js';
+import { formatDurationMs } from '../model/duration.js';
 import type { InstanceState } from '../model/instance.js';
-import type { Tone } from './output/color.js';
+import type { Style, Tone } from './output/color.js';
 import { formatTable } from './output/table.js';
 import { age } from './output/time.js';
 import type { Session } from './session.js';
@@ -27,13 +28,26 @@ export function instanceTable(items: readonly InstanceItem[], wide: boolean, ses
     item.version,
     item.instance,
     item.node,
-    style.tone(tones[item.state], item.state),
+    stateCell(item, style, now),
     item.address,
     `127.0.0.1:${item.proxyPort}`,
     age(item.startedAt, now),
     ...(wide ? wideCells(item) : []),
   ]);
   return formatTable(header, rows);
+}
+
+/** One that is missing shows what becomes of it, instead of what its record last said. */
+function stateCell({ state, eviction }: InstanceItem, style: Style, now: number): string {
+  if (eviction === undefined) return style.tone(tones[state], state);
+  return style.tone('bad', missingState(eviction, now));
+}
+
+/** `suspect (removed in 43s)`, `suspect (frozen)`, `evicted`. */
+export function missingState({ state, until, isFrozen }: NonNullable<InstanceItem['eviction']>, now: number): string {
+  if (isFrozen && state === 'suspect') return 'suspect (frozen)';
+  if (until === null) return state;
+  return `${state} (removed in ${formatDurationMs(Math.max(0, Math.round((until - now) / 1000) * 1000))})`;
 }
 
 function wideCells(item: InstanceItem): string[] {

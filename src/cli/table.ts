@@ -33,6 +33,12 @@ export const commands: readonly Row[] = [
   row(running, 'plan', 'Show what deploy would do', () => import('./commands/plan.js')),
   row(running, 'deploy', 'Run what the definitions say', () => import('./commands/deploy.js')),
   row(running, 'ps', 'List instances', () => import('./commands/ps.js')),
+  row(
+    running,
+    'thaw',
+    'Remove instances that the guard against mass loss has kept',
+    () => import('./commands/thaw.js'),
+  ),
   row(running, 'logs', 'Show the output of instances', () => import('./commands/logs.js')),
   row(running, 'events', 'What happened of late', () => import('./commands/events.js')),
   row(running, 'node', 'Nodes and their agents', () => import('./commands/node.js')),

@@ -9,6 +9,7 @@ import type {
   GrayStartRequest,
   PlanRequest,
   RollbackRequest,
+  ThawRequest,
 } from './api.js';
 import { labelsField, nameField, percentField, versionField } from './fields.js';
 
@@ -93,4 +94,10 @@ export const grayShiftRequest: z.ZodType<GrayShiftRequest> = z
 export const grayCommandRequest: z.ZodType<GrayCommandRequest> = z.strictObject({
   ...authored,
   full: z.boolean().exactOptional(),
+});
+
+export const thawRequest: z.ZodType<ThawRequest> = z.strictObject({
+  ...authored,
+  namespace: nameField.exactOptional(),
+  service: nameField.exactOptional(),
 });

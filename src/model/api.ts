@@ -161,6 +161,55 @@ export interface InstanceItem {
   readonly sidecar: string;
   readonly startedAt: number;
   readonly planRevision: number;
+  /** While it is missing from the registry without anybody having said why, or was removed for that. */
+  readonly eviction?: Pick<EvictionItem, 'state' | 'since' | 'until' | 'isFrozen'>;
+}
+
+/** GET /v1/evictions */
+export interface EvictionStatus {
+  /** Id of the pilot that decides; null while none does. */
+  readonly leader: string | null;
+  readonly frozen: readonly FreezeItem[];
+  readonly missing: readonly EvictionItem[];
+}
+
+export interface FreezeItem {
+  /** `<ns>/<service>`, or `mesh` for all of it. */
+  readonly scope: string;
+  readonly since: number;
+  readonly why: string;
+  /** An operator has ended it; the leader removes those that were missing then. */
+  readonly thaw?: { readonly at: number; readonly by: string; readonly why: string };
+}
+
+export interface EvictionItem {
+  readonly namespace: string;
+  readonly service: string;
+  readonly version: string;
+  /** For what registered itself, its address. */
+  readonly instance: string;
+  readonly node: string;
+  /** IP:port. */
+  readonly address: string;
+  /** A suspect is unhealthy for proxies, an evicted one is not there any more. */
+  readonly state: 'suspect' | 'evicted';
+  readonly since: number;
+  /** When it is removed at the earliest; null when it is frozen, or removed already. */
+  readonly until: number | null;
+  readonly isFrozen: boolean;
+  readonly why: string;
+}
+
+/** POST /v1/thaw. Without a service: the mesh and all of its services. */
+export interface ThawRequest extends Authored {
+  readonly namespace?: string;
+  readonly service?: string;
+}
+
+export interface ThawResponse {
+  readonly thawed: readonly Pick<FreezeItem, 'scope' | 'since' | 'why'>[];
+  /** `mesh` when all of it is frozen as well, and stays so. */
+  readonly stillFrozen: readonly string[];
 }
 
 /** GET /v1/nodes */
@@ -194,6 +243,7 @@ export interface StatusResponse {
   readonly services: readonly ServiceStatus[];
   readonly proxies: { readonly connected: number; readonly synced: number; readonly nacked: number };
   readonly releases: readonly GrayStatus[];
+  readonly eviction: EvictionStatus;
   readonly trustedNetworks: readonly string[];
   /** Values of the store that cannot be used, and are not: MAX_FINDINGS of them at most. */
   readonly findings: readonly StoreFinding[];

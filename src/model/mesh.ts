@@ -1,9 +1,18 @@
 import { z } from 'zod';
-import { durationField } from './fields.js';
+import { durationField, durationMs } from './fields.js';
 import { defineKind } from './kind.js';
 
 /** The one Mesh object is called so. */
 export const MESH_NAME = 'mesh';
+
+function thresholdField(percent: number, min: number) {
+  return z
+    .strictObject({
+      percent: z.number().min(0).max(100).default(percent).describe('More than this share, in percent …'),
+      min: z.int().min(1).max(100_000).default(min).describe('… and at least so many instances'),
+    })
+    .prefault({});
+}
 
 export const meshSchema = z.strictObject({
   domain: z.string().default('cluster.local').describe('Domain of full service names, `NAME.NAMESPACE.svc.DOMAIN`'),
@@ -11,6 +20,25 @@ export const meshSchema = z.strictObject({
   leaseTtl: durationField
     .default('10s')
     .describe("Life of an agent's lease: a dead agent's instances turn unhealthy after it. etcd's minimum is 2s"),
+  eviction: z
+    .strictObject({
+      linger: durationField
+        .default('60s')
+        .describe(
+          'An instance whose lease has ended is unhealthy at once, and removed when it has been missing for so long. At least leaseTtl',
+        ),
+      freeze: z
+        .strictObject({
+          service: thresholdField(30, 3).describe('Of one service; all of a service freezes it at any pace'),
+          mesh: thresholdField(15, 5).describe('Of the whole mesh'),
+        })
+        .prefault({})
+        .describe(
+          'When more than so many are lost within twice leaseTtl, nobody is removed: it may be the store or the network that is in trouble',
+        ),
+    })
+    .prefault({})
+    .describe('How instances that are missing leave the mesh'),
   sidecar: z
     .strictObject({
       image: z
@@ -57,6 +85,15 @@ export const meshKind = defineKind<MeshSpec>({
         path: ['metadata', 'name'],
         message: `the Mesh object must be named "${MESH_NAME}", found "${definition.name}"`,
         hint: `write name: ${MESH_NAME}`,
+      });
+    }
+    const { leaseTtl, eviction } = definition.spec;
+    if (durationMs(eviction.linger) < durationMs(leaseTtl)) {
+      report({
+        code: 'MESH1005',
+        path: ['spec', 'eviction', 'linger'],
+        message: `linger ${eviction.linger} is shorter than leaseTtl ${leaseTtl}: the first would be removed before the last is missed`,
+        hint: `write at least ${leaseTtl}; the default is 60s`,
       });
     }
   },

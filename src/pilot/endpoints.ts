@@ -1,4 +1,5 @@
 /** Which addresses of a service Envoy may use, from what its instances and their registrations say. */
+import type { Eviction, SeenAddress } from '../model/eviction.js';
 import { hostPort, splitHostPort } from '../model/host-port.js';
 import type { Endpoint, EndpointHealth, InstanceRecord } from '../model/instance.js';
 
@@ -8,6 +9,14 @@ export interface Registration {
   readonly address: string;
   readonly version: string;
   readonly mesh: Readonly<Record<string, unknown>>;
+  /** Decimal id of the lease that its key hangs on; '0' for none. */
+  readonly lease: string;
+}
+
+/** What the leader has written about an instance that is missing, and the store revision at which that key came to be. */
+export interface StoredEviction {
+  readonly value: Eviction;
+  readonly createRevision: bigint;
 }
 
 /** All that is known of the addresses of one service. */
@@ -16,42 +25,74 @@ export interface ServiceSources {
   readonly records: ReadonlyMap<string, InstanceRecord>;
   /** By naming key. */
   readonly registrations: ReadonlyMap<string, Registration>;
+  /** Addresses that have registered themselves, by `ip:port`: what is left of one whose key has gone. */
+  readonly seen: ReadonlyMap<string, SeenAddress>;
+  /** By instance id, or by `ip:port` for what registers itself. */
+  readonly evictions: ReadonlyMap<string, StoredEviction>;
 }
 
-export const noSources: ServiceSources = { records: new Map(), registrations: new Map() };
+export const noSources: ServiceSources = {
+  records: new Map(),
+  registrations: new Map(),
+  seen: new Map(),
+  evictions: new Map(),
+};
 
-/**
- * A record says what runs, a registration that its agent lives. Both: healthy. A healthy record without registration: its
- * agent's lease has ended, so Envoy is told that it is unhealthy instead of losing it. A registration without record has
- * registered itself. An instance that registers itself besides its agent is the same address, and counted once.
- */
-export function endpointsOf(namespace: string, service: string, sources: ServiceSources): readonly Endpoint[] {
+/** Who is in the registry: of those with a record, and of those who register themselves. */
+export interface Presence {
+  /** Not stopped, by instance id. */
+  readonly managed: ReadonlyMap<string, { readonly record: InstanceRecord; readonly isRegistered: boolean }>;
+  /** By address. An instance that registers itself besides its agent is the same address, and not here. */
+  readonly selfRegistered: ReadonlyMap<string, Registration>;
+  /** Addresses that were seen to register themselves, and are missing. */
+  readonly missing: ReadonlyMap<string, SeenAddress>;
+}
+
+export function presenceOf(sources: ServiceSources): Presence {
   const registrations = [...sources.registrations.values()];
   const addresses = new Set(registrations.map((registration) => registration.address));
   const instances = new Set(registrations.map((registration) => registration.mesh['instance']));
-  const managed = new Set<string>();
-  const endpoints: Endpoint[] = [];
+  const ownAddresses = new Set<string>();
+  const managed = new Map<string, { record: InstanceRecord; isRegistered: boolean }>();
   for (const record of sources.records.values()) {
     if (record.state === 'stopped') continue;
-    const ports = Object.entries(record.ports.inbound);
-    const own = ports.map(([, port]) => hostPort(record.address, port));
-    for (const address of own) managed.add(address);
+    const own = Object.values(record.ports.inbound).map((port) => hostPort(record.address, port));
+    for (const address of own) ownAddresses.add(address);
     // An instance with several ports is registered under one of them, and lives with all.
     const isRegistered = instances.has(record.instance) || own.some((address) => addresses.has(address));
+    managed.set(record.instance, { record, isRegistered });
+  }
+  const selfRegistered = new Map<string, Registration>();
+  for (const registration of registrations) {
+    if (ownAddresses.has(registration.address)) continue;
+    const known = selfRegistered.get(registration.address);
+    // The same address may stand below `services/` and below `versions/`: the one that names the version knows more.
+    if (known === undefined || known.version === '') selfRegistered.set(registration.address, registration);
+  }
+  const missing = [...sources.seen].filter(([address]) => !addresses.has(address) && !ownAddresses.has(address));
+  return { managed, selfRegistered, missing: new Map(missing) };
+}
+
+/**
+ * A record says what runs, a registration that its agent lives. Both: healthy. A healthy record without registration: its
+ * agent's lease has ended, so Envoy is told that it is unhealthy instead of losing it, until it is evicted. The same holds
+ * for an address that had registered itself. Whoever is registered is there, whatever was written about it before.
+ */
+export function endpointsOf(namespace: string, service: string, sources: ServiceSources): readonly Endpoint[] {
+  const { managed, selfRegistered, missing } = presenceOf(sources);
+  const endpoints: Endpoint[] = [];
+  for (const { record, isRegistered } of managed.values()) {
+    if (!isRegistered && sources.evictions.get(record.instance)?.value.state === 'evicted') continue;
     const health = healthOf(record, isRegistered);
     if (health === undefined) continue;
+    const ports = Object.entries(record.ports.inbound);
     endpoints.push(...ports.map(([portName, port]) => managedEndpoint(record, portName, port, health)));
   }
-  const selfRegistrations = new Map<string, Endpoint>();
-  for (const registration of registrations) {
-    if (managed.has(registration.address)) continue;
-    const known = selfRegistrations.get(registration.address);
-    // The same address may stand below `services/` and below `versions/`: the one that names the version knows more.
-    if (known === undefined || known.version === '') {
-      selfRegistrations.set(registration.address, selfRegistered(namespace, service, registration));
-    }
+  for (const [address, registration] of selfRegistered) {
+    endpoints.push(selfEndpoint(namespace, service, address, registration, 'HEALTHY'));
   }
-  return [...endpoints, ...selfRegistrations.values()].toSorted(byAddress);
+  for (const [address, seen] of missing) endpoints.push(selfEndpoint(namespace, service, address, seen, 'UNHEALTHY'));
+  return endpoints.toSorted(byAddress);
 }
 
 function healthOf(record: InstanceRecord, isRegistered: boolean): EndpointHealth | undefined {
@@ -85,7 +126,13 @@ function managedEndpoint(record: InstanceRecord, portName: string, port: number,
   };
 }
 
-function selfRegistered(namespace: string, service: string, { address, version, mesh }: Registration): Endpoint {
+function selfEndpoint(
+  namespace: string,
+  service: string,
+  address: string,
+  { version, mesh }: SeenAddress,
+  health: EndpointHealth,
+): Endpoint {
   const { host, port } = splitHostPort(address);
   return {
     namespace,
@@ -94,7 +141,7 @@ function selfRegistered(namespace: string, service: string, { address, version, 
     portName: text(mesh['port']),
     address: host,
     port,
-    health: 'HEALTHY',
+    health,
     labels: version === '' ? { app: service } : { app: service, version },
     instance: text(mesh['instance']),
     node: text(mesh['node']),

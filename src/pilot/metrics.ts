@@ -4,6 +4,8 @@ import type { AckStatus } from '../model/leased-values.js';
 import { isActive, type Release } from '../model/release.js';
 import type { Clock } from '../runtime/clock.js';
 import type { XdsMetrics } from '../xds/ads-host.js';
+import type { GuardCounts } from './eviction/counts.js';
+import { type EvictedBy, evictedBy } from './eviction/steps.js';
 
 const MS = 1000;
 /** Revisions that wait to be acknowledged; more than that and the oldest are no longer measured. */
@@ -17,6 +19,10 @@ export interface PilotMetrics {
   changed(storeRevision: bigint): void;
   acknowledged(status: AckStatus): void;
   releases(releases: ReadonlyMap<string, Release>): void;
+  /** What is missing and frozen, as the store shows it. */
+  guard(counts: GuardCounts): void;
+  evicted(by: EvictedBy): void;
+  leads(isLeader: boolean): void;
   /** Of the mirror: false while it is the last good copy. */
   synced(isSynced: boolean): void;
   text(): Promise<string>;
@@ -73,6 +79,25 @@ export function createMetrics(clock: Clock): PilotMetrics {
     labelNames: ['namespace', 'service', 'version'],
     registers,
   });
+  const suspects = new Gauge({
+    name: 'mesh_suspects',
+    help: 'Instances that are missing from the registry and not removed yet',
+    registers,
+  });
+  const frozen = new Gauge({
+    name: 'mesh_frozen',
+    help: 'Of scope mesh: 1 while nobody is removed; of scope service: how many services are so',
+    labelNames: ['scope'],
+    registers,
+  });
+  const evictions = new Counter({
+    name: 'mesh_evictions_total',
+    help: 'Instances that this pilot has removed, by what decided it',
+    labelNames: ['by'],
+    registers,
+  });
+  for (const by of evictedBy) evictions.inc({ by }, 0);
+  const leader = new Gauge({ name: 'mesh_leader', help: '1 while this pilot leads the pilots', registers });
   const pending = new Map<bigint, number>();
 
   return {
@@ -112,6 +137,13 @@ export function createMetrics(clock: Clock): PilotMetrics {
         weights.set({ namespace, service, version: gray }, weight);
       }
     },
+    guard(counts) {
+      suspects.set(counts.suspects);
+      frozen.set({ scope: 'mesh' }, counts.isMeshFrozen ? 1 : 0);
+      frozen.set({ scope: 'service' }, counts.frozenServices);
+    },
+    evicted: (by) => evictions.inc({ by }),
+    leads: (isLeader) => leader.set(isLeader ? 1 : 0),
     synced: (isSynced) => syncedGauge.set(isSynced ? 1 : 0),
     text: () => registry.metrics(),
   };

@@ -4,13 +4,17 @@ import type { PilotStatus } from '../model/leased-values.js';
 import type { Problem } from '../model/problem.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
+import { openEventLog } from '../store/event-log.js';
 import type { MirrorBatch, Registrar } from '../store/store.js';
 import { createAdsServer } from '../xds/ads-server.js';
 import { ackStatus, writeAcks } from './acks.js';
 import { createApi } from './api/api.js';
 import type { LivePilot } from './api/context.js';
 import { listenHttp } from './api/listen.js';
+import { countsOf } from './eviction/counts.js';
+import { openGuardLoop } from './eviction/guard-loop.js';
 import { foldWhenLeft } from './fold-when-left.js';
+
 import { freshnessOf } from './freshness.js';
 import { followHistory, noHistory } from './history.js';
 import { readLastGood, withLastGood } from './last-good.js';
@@ -94,6 +98,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       log.warn({ key: path, problem: message }, 'a value of the store cannot be used, and is not');
     }
     watchHistory(batch);
+    guard.changed(batch);
     if (snapshot !== before && !history.isLost) {
       metrics.changed(snapshot.storeRevision);
       if (snapshot.releases !== before.releases) metrics.releases(snapshot.releases);
@@ -118,6 +123,21 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const ranges = [...meshRanges(keys), keys.below('event')];
   const mirror = store.mirror({ list: ranges, watch: ranges, onChange });
   mirror.onState(({ synced }) => metrics.synced(synced));
+  const events = openEventLog({ store, clock, log, by: `pilot ${id}` });
+  const guard = openGuardLoop({
+    store,
+    registrar,
+    mirror,
+    clock,
+    log,
+    events,
+    id,
+    state: () => state,
+    isTrusted: () => isReady && !history.isLost,
+    done: (step) => {
+      if (step.action === 'evict') metrics.evicted(step.by);
+    },
+  });
 
   const freshness = freshnessOf(store, mirror, clock);
   const whenReady = becomeReady();
@@ -157,7 +177,11 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     findings: () => findingsOf(state, publisher.problems(), (kind, ns, name) => keys.def(kind, ns, name)),
     proxies: () => proxies.items(server.proxies()),
     proxyConfig: (proxy) => proxies.config(proxy),
-    metrics: () => metrics.text(),
+    metrics: () => {
+      metrics.guard(countsOf(state, guard.facts()));
+      metrics.leads(guard.isLeader());
+      return metrics.text();
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -168,7 +192,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const closeOnce = async (): Promise<void> => {
     closing.abort(new Error('the pilot is closing'));
     // First out of the store, so that nobody is sent here any more; then the streams, which look for another pilot.
-    await Promise.all([acks.close(), facts.close(), publisher.close()]);
+    await Promise.all([acks.close(), facts.close(), publisher.close(), guard.close()]);
+    await events.close();
     await registrar.close();
     await server.close();
     await http?.close();
@@ -204,6 +229,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     isReady = true;
     publisher.update(state.snapshot, true);
     publisher.publishNow();
+    guard.note();
     log.info({ pilot: id, revision: state.snapshot.revision }, 'pilot serves');
   }
 

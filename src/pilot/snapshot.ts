@@ -12,9 +12,19 @@ import type { Problem } from '../model/problem.js';
 import type { Read } from '../model/stored-value.js';
 import type { Keys, ParsedKey } from '../store/keys.js';
 import { type NamingKey, parseNamingKey } from '../store/naming.js';
-import { endpointsOf, noSources, type Registration, type ServiceSources } from './endpoints.js';
+import type { Entry } from '../store/store.js';
+import { endpointsOf, noSources, type ServiceSources } from './endpoints.js';
 import { editMap, type MapEdit } from './map-edit.js';
-import { readDefinition, readHead, readInstance, readPlan, readRegistration, readRelease } from './stored-values.js';
+import {
+  readDefinition,
+  readEviction,
+  readHead,
+  readInstance,
+  readPlan,
+  readRegistration,
+  readRelease,
+  readSeen,
+} from './stored-values.js';
 
 export interface SnapshotState {
   readonly snapshot: MeshSnapshot;
@@ -49,14 +59,17 @@ export const emptySnapshot: SnapshotState = {
 /** Of one store revision: what a batch of a mirror says, once it is known what of it counts (staged.ts). */
 export interface EntryChanges {
   readonly storeRevision: bigint;
-  readonly puts: readonly { readonly key: string; readonly value: string }[];
+  readonly puts: readonly ChangedEntry[];
   readonly deletes: readonly { readonly key: string }[];
 }
+
+/** What a staged change brings has no key of its own yet, so neither a lease nor a revision. */
+type ChangedEntry = Pick<Entry, 'key' | 'value'> & Partial<Pick<Entry, 'lease' | 'createRevision'>>;
 
 /** The same state when the batch has no effect on the mesh: acknowledgements, facts and leases of pilots and agents have none. */
 export function updateSnapshot(state: SnapshotState, batch: EntryChanges, options: SnapshotOptions): SnapshotState {
   const edit = beginEdit(state, options);
-  for (const { key, value } of batch.puts) applyEntry(edit, key, value);
+  for (const entry of batch.puts) applyEntry(edit, entry.key, entry);
   for (const { key } of batch.deletes) applyEntry(edit, key, undefined);
   return endEdit(edit, batch.storeRevision);
 }
@@ -66,13 +79,16 @@ interface Edit {
   readonly options: SnapshotOptions;
   revision: number;
   readonly kindMaps: Map<string, MapEdit<string, Definition>>;
-  readonly services: Map<string, { records: MapEdit<string, RecordOf>; registrations: MapEdit<string, Registration> }>;
+  readonly services: Map<string, ServiceEdit>;
   readonly instances: MapEdit<string, RecordOf>;
   readonly plans: MapEdit<string, PlanOf>;
   readonly releases: MapEdit<string, ReleaseOf>;
   readonly findings: MapEdit<string, Problem>;
 }
 
+type ServiceEdit = {
+  readonly [Part in keyof ServiceSources]: MapEdit<string, ValueOf<ServiceSources[Part]>>;
+};
 type RecordOf = ValueOf<MeshSnapshot['instances']>;
 type PlanOf = ValueOf<MeshSnapshot['plans']>;
 type ReleaseOf = ValueOf<MeshSnapshot['releases']>;
@@ -92,15 +108,16 @@ function beginEdit(before: SnapshotState, options: SnapshotOptions): Edit {
   };
 }
 
-/** `value` is undefined for a key that is gone. */
-function applyEntry(edit: Edit, key: string, value: string | undefined): void {
+/** `entry` is undefined for a key that is gone. */
+function applyEntry(edit: Edit, key: string, entry: ChangedEntry | undefined): void {
   const parsed = edit.options.keys.parse(key);
-  if (parsed !== undefined) return applyOwn(edit, key, parsed, value);
+  if (parsed !== undefined) return applyOwn(edit, key, parsed, entry);
   const naming = parseNamingKey(key);
-  if (naming !== undefined) applyNaming(edit, key, naming, value);
+  if (naming !== undefined) applyNaming(edit, key, naming, entry);
 }
 
-function applyOwn(edit: Edit, key: string, parsed: ParsedKey, value: string | undefined): void {
+function applyOwn(edit: Edit, key: string, parsed: ParsedKey, entry: ChangedEntry | undefined): void {
+  const value = entry?.value;
   switch (parsed.kind) {
     case 'def': {
       const map = kindMap(edit, parsed.defKind);
@@ -117,6 +134,18 @@ function applyOwn(edit: Edit, key: string, parsed: ParsedKey, value: string | un
       return put(edit, key, edit.plans, parsed.node, value, readPlan);
     case 'release':
       return put(edit, key, edit.releases, fullName(parsed.namespace, parsed.service), value, readRelease);
+    case 'seen': {
+      const { seen } = service(edit, parsed.namespace, parsed.service);
+      return put(edit, key, seen, parsed.address, value, readSeen);
+    }
+    case 'evict': {
+      const { evictions } = service(edit, parsed.namespace, parsed.service);
+      const createRevision = entry?.createRevision ?? 0n;
+      return put(edit, key, evictions, parsed.instance, value, (text) => {
+        const read = readEviction(text);
+        return 'value' in read ? { value: { value: read.value, createRevision } } : read;
+      });
+    }
     case 'rev-head':
       edit.revision = readHead(value);
       return undefined;
@@ -129,7 +158,6 @@ function applyOwn(edit: Edit, key: string, parsed: ParsedKey, value: string | un
     case 'fact':
     case 'meta':
     case 'quarantine':
-    case 'evict':
     case 'freeze':
     case 'lock':
     case 'leader':
@@ -165,14 +193,14 @@ function applyInstance(edit: Edit, key: string, id: string, value: string | unde
   if (after !== undefined) service(edit, after.namespace, after.service).records.set(id, after);
 }
 
-function applyNaming(edit: Edit, key: string, naming: NamingKey, value: string | undefined): void {
+function applyNaming(edit: Edit, key: string, naming: NamingKey, entry: ChangedEntry | undefined): void {
   const { registrations } = service(edit, naming.namespace, naming.service);
   edit.findings.delete(key);
-  const read = value === undefined ? undefined : readRegistration(naming, value);
+  const read = entry && readRegistration(naming, entry.value);
   if (read?.kind === 'problem') return addFinding(edit, key, read.problem);
-  if (read?.kind !== 'endpoint') return registrations.delete(key);
+  if (entry === undefined || read?.kind !== 'endpoint') return registrations.delete(key);
   const version = naming.version ?? read.version ?? '';
-  registrations.set(key, { address: read.address, version, mesh: read.mesh ?? {} });
+  registrations.set(key, { address: read.address, version, mesh: read.mesh ?? {}, lease: entry.lease ?? '0' });
 }
 
 function addFinding(edit: Edit, key: string, message: string): void {
@@ -186,12 +214,17 @@ function kindMap(edit: Edit, kind: string): MapEdit<string, Definition> {
   return map;
 }
 
-function service(edit: Edit, namespace: string, name: string) {
+function service(edit: Edit, namespace: string, name: string): ServiceEdit {
   const key = fullName(namespace, name);
   let sources = edit.services.get(key);
   if (sources === undefined) {
-    const before = edit.before.sources.get(key) ?? noSources;
-    sources = { records: editMap(before.records), registrations: editMap(before.registrations) };
+    const { records, registrations, seen, evictions } = edit.before.sources.get(key) ?? noSources;
+    sources = {
+      records: editMap(records),
+      registrations: editMap(registrations),
+      seen: editMap(seen),
+      evictions: editMap(evictions),
+    };
     edit.services.set(key, sources);
   }
   return sources;
@@ -233,10 +266,16 @@ function endpointsAfter(edit: Edit): Pick<SnapshotState, 'sources'> & Pick<MeshS
   const sources = editMap(edit.before.sources);
   const endpoints = editMap(edit.before.snapshot.endpoints);
   for (const [key, touched] of edit.services) {
-    const next: ServiceSources = { records: touched.records.done(), registrations: touched.registrations.done() };
-    const last = edit.before.sources.get(key);
-    if (last?.records === next.records && last.registrations === next.registrations) continue;
-    if (next.records.size + next.registrations.size === 0) {
+    const next: ServiceSources = {
+      records: touched.records.done(),
+      registrations: touched.registrations.done(),
+      seen: touched.seen.done(),
+      evictions: touched.evictions.done(),
+    };
+    const last = edit.before.sources.get(key) ?? noSources;
+    const parts = Object.keys(next) as (keyof ServiceSources)[];
+    if (parts.every((part) => last[part] === next[part])) continue;
+    if (parts.every((part) => next[part].size === 0)) {
       sources.delete(key);
       endpoints.delete(key);
       continue;

@@ -1,6 +1,7 @@
 /** Values of the store, read back: data, or in one sentence what is wrong with them. Their writers are trusted, damage is not. */
 import { isIP } from 'node:net';
 import type { Definition } from '../model/definition.js';
+import type { Eviction, Freeze, SeenAddress, WitnessReport } from '../model/eviction.js';
 import { splitHostPort } from '../model/host-port.js';
 import type { InstanceRecord } from '../model/instance.js';
 import type { AnyKind } from '../model/kind.js';
@@ -60,4 +61,20 @@ export function readRegistration(key: NamingKey, text: string): NamingValue {
 function addressProblem(address: string): string | undefined {
   if (isIP(splitHostPort(address).host) !== 0) return undefined;
   return `Addr is ${JSON.stringify(address)}, expected an IP address and a port: a proxy looks up no names`;
+}
+
+export function readEviction(text: string): Read<Eviction> {
+  return readObject<Eviction>(text, ['state', 'since', 'address']);
+}
+
+export function readSeen(text: string): Read<SeenAddress> {
+  return readObject<SeenAddress>(text, ['version', 'mesh', 'lease']);
+}
+
+export function readFreeze(text: string): Read<Freeze> {
+  return readObject<Freeze>(text, ['since', 'sizes']);
+}
+
+export function readWitness(text: string): Read<WitnessReport> {
+  return readObject<WitnessReport>(text, []);
 }

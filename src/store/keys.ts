@@ -33,6 +33,7 @@ export type ParsedKey =
       readonly revision: number;
     }
   | { readonly kind: 'evict'; readonly namespace: string; readonly service: string; readonly instance: string }
+  | { readonly kind: 'seen'; readonly namespace: string; readonly service: string; readonly address: string }
   | { readonly kind: 'freeze'; readonly namespace: string | undefined; readonly service: string | undefined }
   | { readonly kind: 'lock'; readonly name: string }
   | { readonly kind: 'leader'; readonly role: string }
@@ -72,6 +73,8 @@ export function keysUnder(prefix: string) {
     quarantine: (kind: string, namespace: string | undefined, name: string, revision: number) =>
       at('quarantine', kind, namespace ?? NO_NAMESPACE, name, digits(revision)),
     evict: (namespace: string, service: string, instance: string) => at('evict', namespace, service, instance),
+    /** What registered itself under this address, remembered. */
+    seen: (namespace: string, service: string, address: string) => at('seen', namespace, service, address),
     /** Without a service: the whole mesh. */
     freeze: (namespace?: string, service?: string) => at('freeze', namespace ?? NO_NAMESPACE, service ?? NO_NAMESPACE),
     lock: (name: string) => at('lock', name),
@@ -131,6 +134,8 @@ export function parseKey(key: string): ParsedKey | undefined {
     }
     case 'evict 3':
       return { kind: 'evict', namespace: text(a), service: text(b), instance: text(c) };
+    case 'seen 3':
+      return { kind: 'seen', namespace: text(a), service: text(b), address: text(c) };
     case 'freeze 2':
       return { kind: 'freeze', namespace: namespaceOf(a), service: namespaceOf(b) };
     case 'lock 1':

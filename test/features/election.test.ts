@@ -1,5 +1,5 @@
 /** Leadership on a real etcd and on the embedded server: one holder at a time, and whoever was paused can write nothing. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, type TestContext, test } from 'vitest';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { type Election, standForElection, type Term } from '../../src/store/election.js';
@@ -29,10 +29,9 @@ interface Candidate {
   readonly terms: Term[];
 }
 
-describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => {
+describe.concurrent.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => {
   let server: StoreServer;
   let operator: Operator;
-  let closables: { close(): Promise<void> | void }[] = [];
   let count = 0;
 
   beforeAll(async () => {
@@ -43,65 +42,68 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
     operator.close();
     await server.stop();
   });
-  afterEach(async () => {
-    for (const thing of closables.reverse()) await thing.close();
-    closables = [];
-    count++;
-  });
 
-  const closing = <T extends { close(): Promise<void> | void }>(thing: T): T => {
-    closables.push(thing);
-    return thing;
-  };
-  const candidate = async (id: string, address = server.address, ttlSeconds = 2): Promise<Candidate> => {
-    const store = closing(await openAt(address, `election-${count}/`));
-    const registrar = closing(store.registrar({ ttlSeconds }));
-    const terms: Term[] = [];
-    const onLeading = (term: Term): void => void terms.push(term);
-    const election = closing(
-      standForElection({ store, registrar, clock: systemClock, log: silentLogger, role: ROLE, id, onLeading }),
-    );
-    return { store, registrar, election, terms };
+  /** Candidates of one test, under a prefix of their own. */
+  const candidates = (context: TestContext) => {
+    const prefix = `election-${++count}/`;
+    const closing = <T extends { close(): Promise<void> | void }>(thing: T): T => {
+      context.onTestFinished(async () => thing.close());
+      return thing;
+    };
+    const candidate = async (id: string, address = server.address, ttlSeconds = 2): Promise<Candidate> => {
+      const store = closing(await openAt(address, prefix));
+      const registrar = closing(store.registrar({ ttlSeconds }));
+      const terms: Term[] = [];
+      const onLeading = (term: Term): void => void terms.push(term);
+      const common = { store, registrar, clock: systemClock, log: silentLogger };
+      const election = closing(standForElection({ ...common, role: ROLE, id, onLeading }));
+      return { store, registrar, election, terms };
+    };
+    return { candidate, closing };
   };
   const leading = ({ election }: Candidate): Promise<Term> => until('a term', () => election.term());
   const write = (term: Term, store: Store, value: string) =>
     term.transact({ compare: [], put: [{ key: store.keys.plan('a'), value }], delete: [] });
 
-  test('of many candidates one leads, and all see who', async () => {
+  test('of many candidates one leads, and all see who', async (context) => {
+    const { candidate } = candidates(context);
     const all = await Promise.all(['a', 'b', 'c', 'd'].map((id) => candidate(id)));
     await until('everybody sees a leader', () => all.every(({ election }) => election.leader() !== undefined));
     const leaders = all.filter(({ election }) => election.term() !== undefined);
-    expect(leaders).toHaveLength(1);
-    expect(new Set(all.map(({ election }) => election.leader())).size).toBe(1);
+    context.expect(leaders).toHaveLength(1);
+    context.expect(new Set(all.map(({ election }) => election.leader())).size).toBe(1);
     const entry = await all[0]?.store.get(all[0].store.keys.leader(ROLE));
-    expect(leaders[0]?.election.term()?.token).toBe(entry?.createRevision);
-    expect(entry?.lease).toBe(leaders[0]?.registrar.leaseId);
+    context.expect(leaders[0]?.election.term()?.token).toBe(entry?.createRevision);
+    context.expect(entry?.lease).toBe(leaders[0]?.registrar.leaseId);
   });
 
-  test('whoever withdraws hands over at once, to a higher token', async () => {
+  test('whoever withdraws hands over at once, to a higher token', async (context) => {
+    const { candidate } = candidates(context);
     const a = await candidate('a', server.address, 30);
     const first = await leading(a);
     const b = await candidate('b', server.address, 30);
     await until('b follows', () => b.election.leader() === 'a');
-    expect(b.election.term()).toBeUndefined();
+    context.expect(b.election.term()).toBeUndefined();
     await a.election.close();
     const second = await leading(b);
-    expect(first.signal.aborted).toBe(true);
-    expect(second.token).toBeGreaterThan(first.token);
-    await expect(write(first, a.store, 'late')).rejects.toMatchObject({ code: 'MESH2004' });
+    context.expect(first.signal.aborted).toBe(true);
+    context.expect(second.token).toBeGreaterThan(first.token);
+    await context.expect(write(first, a.store, 'late')).rejects.toMatchObject({ code: 'MESH2004' });
   });
 
-  test('a leader whose lease was revoked stops, and leads again with a new token', async () => {
+  test('a leader whose lease was revoked stops, and leads again with a new token', async (context) => {
+    const { candidate } = candidates(context);
     const a = await candidate('a');
     const first = await leading(a);
     await operator.revoke(a.registrar.leaseId ?? '');
     const second = await until('another term', () => a.terms[1]);
-    expect(first.signal.aborted).toBe(true);
-    expect(second.token).toBeGreaterThan(first.token);
-    await expect(write(second, a.store, '2')).resolves.toMatchObject({ ok: true });
+    context.expect(first.signal.aborted).toBe(true);
+    context.expect(second.token).toBeGreaterThan(first.token);
+    await context.expect(write(second, a.store, '2')).resolves.toMatchObject({ ok: true });
   });
 
-  test('the key outlives the renewals of its lease', async () => {
+  test('the key outlives the renewals of its lease', async (context) => {
+    const { candidate } = candidates(context);
     const a = await candidate('a');
     await leading(a);
     const { leaseId } = a.registrar;
@@ -113,12 +115,13 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
       seen = now;
       return renewals >= 3;
     });
-    expect(a.registrar.leaseId).toBe(leaseId);
-    expect(a.terms).toHaveLength(1);
-    expect(await a.store.get(a.store.keys.leader(ROLE))).toBeDefined();
+    context.expect(a.registrar.leaseId).toBe(leaseId);
+    context.expect(a.terms).toHaveLength(1);
+    context.expect(await a.store.get(a.store.keys.leader(ROLE))).toBeDefined();
   });
 
-  test('a leader that is cut off stops by its own clock before another begins, and its late write is refused', async () => {
+  test('a leader that is cut off stops by its own clock before another begins, and its late write is refused', async (context) => {
+    const { candidate, closing } = candidates(context);
     const proxy: FaultProxy = closing(await startFaultProxy(server.address));
     const a = await candidate('a', proxy.address);
     const first = await leading(a);
@@ -126,16 +129,17 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
     await until('b follows', () => b.election.leader() === 'a');
     proxy.drop();
     const second = await leading(b);
-    expect(first.signal.aborted).toBe(true);
-    expect(second.token).toBeGreaterThan(first.token);
+    context.expect(first.signal.aborted).toBe(true);
+    context.expect(second.token).toBeGreaterThan(first.token);
     proxy.heal();
     await until('a follows', () => a.election.leader() === 'b');
-    expect(a.terms).toHaveLength(1);
-    await expect(write(first, a.store, 'late')).rejects.toMatchObject({ code: 'MESH2004' });
-    await expect(write(second, b.store, 'right')).resolves.toMatchObject({ ok: true });
+    context.expect(a.terms).toHaveLength(1);
+    await context.expect(write(first, a.store, 'late')).rejects.toMatchObject({ code: 'MESH2004' });
+    await context.expect(write(second, b.store, 'right')).resolves.toMatchObject({ ok: true });
   }, 20_000);
 
-  test('a leader that was paused and believes itself alive cannot write: the fence holds without any clock', async () => {
+  test('a leader that was paused and believes itself alive cannot write: the fence holds without any clock', async (context) => {
+    const { candidate } = candidates(context);
     const a = await candidate('a');
     const first = await leading(a);
     // What a paused process would send when it wakes up: its key has been made anew in the meantime.
@@ -143,22 +147,24 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
     await a.store.transact({ compare: [], put: [], delete: [key] });
     await a.store.transact({ compare: [{ key, exists: false }], put: [{ key, value: 'b' }], delete: [] });
     const before = await a.store.get(a.store.keys.plan('a'));
-    await expect(write(first, a.store, 'late')).rejects.toMatchObject({ code: 'MESH2004' });
-    expect(await a.store.get(a.store.keys.plan('a'))).toEqual(before);
-    expect(first.signal.aborted).toBe(true);
+    await context.expect(write(first, a.store, 'late')).rejects.toMatchObject({ code: 'MESH2004' });
+    context.expect(await a.store.get(a.store.keys.plan('a'))).toEqual(before);
+    context.expect(first.signal.aborted).toBe(true);
   });
 
-  test("a refused comparison of the caller's own is an answer, and ends no term", async () => {
+  test("a refused comparison of the caller's own is an answer, and ends no term", async (context) => {
+    const { candidate } = candidates(context);
     const a = await candidate('a');
     const term = await leading(a);
     const key = a.store.keys.plan('a');
     await write(term, a.store, '1');
     const result = await term.transact({ compare: [{ key, exists: false }], put: [{ key, value: '2' }], delete: [] });
-    expect(result.ok).toBe(false);
-    expect(term.signal.aborted).toBe(false);
+    context.expect(result.ok).toBe(false);
+    context.expect(term.signal.aborted).toBe(false);
   });
 
-  test('after the store has lost everything there is one leader again', async () => {
+  test.sequential('after the store has lost everything there is one leader again', async (context) => {
+    const { candidate } = candidates(context);
     const a = await candidate('a');
     const b = await candidate('b');
     await until('a leader', () => a.election.term() ?? b.election.term());

@@ -55,6 +55,7 @@ const pure = (file: string): boolean =>
   /^src\/(model|dsl|planner)\//.test(file) ||
   file.startsWith('src/pilot/translate/') ||
   file.startsWith('src/pilot/release/next-') ||
+  (file.startsWith('src/pilot/eviction/') && !file.endsWith('-loop.ts')) ||
   /^src\/(agent\/(next-steps|steps)|xds\/(subscription|resource-cache|resource-types))\.ts$/.test(file);
 
 /** The one edge inside a pure house. */

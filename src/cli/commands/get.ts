@@ -1,8 +1,10 @@
 import type { DefinitionItem, List } from '../../model/api.js';
 import type { AnyKind } from '../../model/kind.js';
 import { parseStored } from '../../model/parse.js';
+import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 import { fetchDefinitions } from '../definitions.js';
+import { listInstances } from '../instance-list.js';
 import { kindOf } from '../kind-words.js';
 import type { Answer } from '../output/answer.js';
 import { formatTable } from '../output/table.js';
@@ -18,19 +20,36 @@ export const command = defineCommand({
     { line: 'mesh get versions -l team=shop -w', what: 'by label, and stay' },
   ],
   arguments: [
-    { syntax: '<kind>', description: 'a kind, its plural or its short name (`mesh kinds`)', completes: 'kinds' },
+    {
+      syntax: '<kind>',
+      description: 'a kind, its plural or its short name (`mesh kinds`), or `instances`',
+      completes: 'kinds',
+    },
     { syntax: '[names...]', description: 'only these', completes: 'names' },
   ],
   takes: ['namespace', 'allNamespaces', 'selector', 'watch'],
   output: ['table', 'wide', 'json', 'yaml', 'name'],
   connects: 'api',
   async run(session, [word = '', ...names]) {
+    if (INSTANCE_WORDS.has(word.toLowerCase())) return getInstances(session, names);
     const kind = await kindOf(word);
     await writeOrWatch(session, async () =>
       answerOf(session, kind, await fetchDefinitions(session, kind, names), names),
     );
   },
 });
+
+/** Instances are observed, not defined, so they are no kind; but who looks for them looks here too. */
+const INSTANCE_WORDS = new Set(['instance', 'instances']);
+
+async function getInstances(session: Session, names: readonly string[]): Promise<void> {
+  if (session.settings.selector !== undefined) {
+    throw new MeshError('MESH2007', 'instances are not selected by labels', {
+      hint: 'by service or node: mesh ps SERVICE --node NODE',
+    });
+  }
+  await listInstances(session, { names });
+}
 
 function answerOf(session: Session, kind: AnyKind, list: List<DefinitionItem>, names: readonly string[]): Answer {
   const documents = list.items.map((item) => item.document);

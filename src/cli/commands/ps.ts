@@ -1,6 +1,5 @@
 import { defineCommand } from '../command.js';
-import { instanceTable } from '../instance-table.js';
-import { writeOrWatch } from '../output/watch.js';
+import { listInstances } from '../instance-list.js';
 
 interface Options {
   readonly node?: string;
@@ -17,18 +16,5 @@ export const command = defineCommand<Options>({
   takes: ['namespace', 'allNamespaces', 'watch'],
   output: ['table', 'wide', 'json', 'yaml', 'name'],
   connects: 'api',
-  async run(session, [service], options) {
-    const { settings } = session;
-    const api = await session.api();
-    const namespace = settings.allNamespaces ? 'all' : settings.namespace;
-    await writeOrWatch(session, async () => {
-      const list = await api.instances({ service, namespace, node: options.node });
-      if (list.items.length === 0) session.say('No instance. `mesh plan` shows what a deploy would start.');
-      return {
-        value: list,
-        names: list.items.map(({ instance }) => instance),
-        text: list.items.length === 0 ? '' : instanceTable(list.items, settings.output === 'wide', session),
-      };
-    });
-  },
+  run: (session, [service], options) => listInstances(session, { service, node: options.node }),
 });

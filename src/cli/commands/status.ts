@@ -2,6 +2,7 @@ import type { StatusResponse } from '../../model/api.js';
 import { defineCommand } from '../command.js';
 import { nodeTable } from '../node-table.js';
 import type { Answer } from '../output/answer.js';
+import { formatEviction } from '../output/eviction.js';
 import { formatGrayLine } from '../output/gray-status.js';
 import { formatPairs, formatTable } from '../output/table.js';
 import { writeOrWatch } from '../output/watch.js';
@@ -24,6 +25,8 @@ export const command = defineCommand({
 
 function statusAnswer(session: Session, status: StatusResponse): Answer {
   const blocks = [overview(session, status)];
+  const guard = formatEviction(status.eviction, session);
+  if (guard !== '') blocks.push(guard);
   if (status.nodes.length > 0) {
     blocks.push(nodeTable(status.nodes, session.settings.output === 'wide', session.style));
   }
@@ -43,6 +46,7 @@ function overview({ style }: Session, status: StatusResponse): string {
     ['revision', String(status.revision)],
     ['store', `${store.description}, ${storeWord}`],
     ...pilots.map((pilot) => ['pilot', `${pilot.id}: API ${pilot.http}, xDS ${pilot.xds}, ${pilot.version}`] as const),
+    ['leader', status.eviction.leader ?? style.tone('warn', 'none: nobody is removed, however long it is missing')],
     ['proxies', `${proxies.connected} connected, ${proxies.synced} in sync${nacked}`],
     ...(trustedNetworks.length === 0 ? [] : [['plain text', `accepted from ${trustedNetworks.join(', ')}`] as const]),
   ]);

@@ -7,6 +7,7 @@ import { definitionRoutes } from './definitions.js';
 import { deploymentRoutes } from './deployments.js';
 import { errorResponse } from './errors.js';
 import { eventRoutes } from './events.js';
+import { evictionRoutes } from './eviction.js';
 import { grayRoutes } from './gray.js';
 import { instanceRoutes } from './instances.js';
 import { processRoutes } from './process.js';
@@ -43,6 +44,7 @@ function routesOf(api: ApiContext): readonly Route[] {
     ...definitionRoutes(api),
     ...deploymentRoutes(api),
     ...instanceRoutes(api),
+    ...evictionRoutes(api),
     ...grayRoutes(api),
     ...proxyRoutes(api),
     ...eventRoutes(api),

@@ -20,10 +20,11 @@ export function instanceRoutes(api: ApiContext): readonly Route[] {
       }),
       answer: 'List<InstanceItem>',
       async handle({ query, signal }) {
-        const { state } = await readMeshView(api, signal);
+        const { state, eviction } = await readMeshView(api, signal);
         const namespace = query.namespace === 'all' ? undefined : query.namespace;
         const items = instanceItems(
           state.snapshot,
+          eviction.missing,
           (record) =>
             (query.service === undefined || record.service === query.service) &&
             (namespace === undefined || record.namespace === namespace) &&

@@ -1,9 +1,13 @@
 /** All that runs and all that is reported about it, at one revision of the store, for one request. */
+import type { EvictionStatus } from '../../model/api.js';
 import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/leased-values.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
 import { valueOf } from '../../model/stored-value.js';
 import type { Entry } from '../../store/store.js';
+import { followFacts, noFacts } from '../eviction/facts.js';
+import { PILOT_ROLE } from '../eviction/guard-loop.js';
+import { evictionStatus } from '../eviction/shown.js';
 import { meshRanges } from '../mesh-ranges.js';
 import { type MeshState, meshStateOf } from '../mesh-state.js';
 import { grayStatus } from '../release/gray-status.js';
@@ -18,6 +22,7 @@ export interface MeshView {
   readonly acks: ReadonlyMap<string, AckStatus>;
   /** By service (`<ns>/<name>`). */
   readonly facts: ReadonlyMap<string, readonly LoadFact[]>;
+  readonly eviction: EvictionStatus;
   /** Store revision of each release, by service. */
   readonly releasedAt: ReadonlyMap<string, bigint>;
 }
@@ -47,7 +52,10 @@ export function meshViewOf(api: ApiContext, listed: readonly Entry[], storeRevis
     }
   }
   const state = meshStateOf(entries, storeRevision, { keys, kinds: api.kinds });
-  return { state, nodes, facts, releasedAt, ...ackStateOf(entries, keys) };
+  const batch = { storeRevision, puts: entries, deletes: [], relisted: true, regressed: false };
+  const leader = entries.find(({ key }) => key === keys.leader(PILOT_ROLE))?.value;
+  const eviction = evictionStatus(state, followFacts(noFacts, batch, keys), leader);
+  return { state, nodes, facts, releasedAt, eviction, ...ackStateOf(entries, keys) };
 }
 
 export function grayStatusIn(view: MeshView, release: Release) {

@@ -1,5 +1,5 @@
 /** What runs, read from the store's values. Pure. */
-import type { InstanceItem, NodeItem, ServiceStatus } from '../../model/api.js';
+import type { EvictionItem, InstanceItem, NodeItem, ServiceStatus } from '../../model/api.js';
 import type { Definition } from '../../model/definition.js';
 import type { InstanceRecord } from '../../model/instance.js';
 import type { NodeStatus } from '../../model/leased-values.js';
@@ -26,7 +26,7 @@ function observed(snapshot: MeshSnapshot, record: InstanceRecord): Pick<Instance
     : { state: 'unhealthy', reason: 'not registered: it has just died, or the lease of its agent has ended' };
 }
 
-function instanceItem(snapshot: MeshSnapshot, record: InstanceRecord): InstanceItem {
+function instanceItem(snapshot: MeshSnapshot, record: InstanceRecord, missing: EvictionItem | undefined): InstanceItem {
   const firstPort = firstPortOf(snapshot, record.namespace, record.service);
   const inboundPort = portOf(record.ports.inbound, firstPort);
   return {
@@ -45,7 +45,12 @@ function instanceItem(snapshot: MeshSnapshot, record: InstanceRecord): InstanceI
     sidecar: record.sidecar,
     startedAt: record.startedAt,
     planRevision: record.planRevision,
+    ...(missing === undefined ? {} : { reason: missing.why, eviction: evictionOf(missing) }),
   };
+}
+
+function evictionOf({ state, since, until, isFrozen }: EvictionItem): NonNullable<InstanceItem['eviction']> {
+  return { state, since, until, isFrozen };
 }
 
 /** Of the service's first port, as it is defined; 0 for an instance without any. */
@@ -60,13 +65,15 @@ export function firstPortOf(snapshot: MeshSnapshot, namespace: string, service: 
 
 export function instanceItems(
   snapshot: MeshSnapshot,
+  missing: readonly EvictionItem[],
   isWanted: (record: InstanceRecord) => boolean,
 ): readonly InstanceItem[] {
+  const missingById = new Map(missing.map((item) => [item.instance, item]));
   const order = (item: InstanceItem): string =>
     [item.namespace, item.service, item.version, item.instance].join('\u0000');
   return [...snapshot.instances.values()]
     .filter(isWanted)
-    .map((record) => instanceItem(snapshot, record))
+    .map((record) => instanceItem(snapshot, record, missingById.get(record.instance)))
     .toSorted(byText(order));
 }
 

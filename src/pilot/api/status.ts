@@ -46,6 +46,7 @@ function statusOf(api: ApiContext, view: MeshView, failure: string | undefined):
       nacked: states.filter((types) => types.includes('NACK')).length,
     },
     releases: [...snapshot.releases.values()].map((release) => grayStatusIn(view, release)),
+    eviction: view.eviction,
     trustedNetworks: api.live?.trustedNetworks ?? [],
     findings: [...view.state.findings].slice(0, MAX_FINDINGS).map(([key, { message }]) => ({ key, message })),
   };

@@ -16,6 +16,9 @@ const PING_MS = 15_000;
 const topics: Partial<Record<ParsedKey['kind'], WatchTopic>> = {
   def: 'definitions',
   instance: 'instances',
+  evict: 'instances',
+  freeze: 'instances',
+  seen: 'instances',
   plan: 'plans',
   release: 'releases',
   fact: 'facts',

@@ -47,6 +47,11 @@ describe('keys', () => {
       'lightmesh/evict/default/r/r-1',
       { kind: 'evict', namespace: 'default', service: 'r', instance: 'r-1' },
     ],
+    [
+      keys.seen('default', 'r', '10.0.0.1:80'),
+      'lightmesh/seen/default/r/10.0.0.1:80',
+      { kind: 'seen', namespace: 'default', service: 'r', address: '10.0.0.1:80' },
+    ],
     [keys.freeze(), 'lightmesh/freeze/-/-', { kind: 'freeze', namespace: undefined, service: undefined }],
     [keys.freeze('default', 'r'), 'lightmesh/freeze/default/r', { kind: 'freeze', namespace: 'default', service: 'r' }],
     [keys.lock('deploy'), 'lightmesh/lock/deploy', { kind: 'lock', name: 'deploy' }],
