@@ -14,8 +14,7 @@ export const command = defineCommand<Options>({
   details:
     'When too many instances vanish together, the mesh removes none of them: it may be the store or the network that is in trouble. It thaws by itself when they are back. This says that they are really gone. Without a service: everything that is frozen.',
   examples: [
-    { line: 'mesh status', what: 'what is frozen, and who is missing' },
-    { line: 'mesh thaw reviews', what: 'its missing instances are really gone' },
+    { line: 'mesh thaw reviews', what: 'its missing instances (`mesh status`) are really gone' },
     { line: 'mesh thaw -y -m "rack 7 burnt down"', what: 'all that is frozen, without a question' },
   ],
   arguments: [{ syntax: '[service]', description: 'only this service', completes: 'services' }],
