@@ -8,7 +8,12 @@ export const MESH_NAME = 'mesh';
 function thresholdField(percent: number, min: number) {
   return z
     .strictObject({
-      percent: z.number().min(0).max(100).default(percent).describe('More than this share of the instances, in percent'),
+      percent: z
+        .number()
+        .min(0)
+        .max(100)
+        .default(percent)
+        .describe('More than this share of the instances, in percent'),
       min: z.int().min(1).max(100_000).default(min).describe('And at least so many of them'),
     })
     .prefault({});
