@@ -12,6 +12,7 @@ import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { openEventLog } from '../store/event-log.js';
 import type { Registrar, Store } from '../store/store.js';
+import { nodeIsTaken, ownIdentity, untilNodeIsFree } from './claim.js';
 import { openCompose } from './compose.js';
 import { DEFAULT_DOCKER_HOST, openDocker } from './docker.js';
 import { type DockerView, openDockerView } from './docker-view.js';
@@ -43,6 +44,8 @@ export interface AgentOptions {
 
 export interface Agent {
   readonly node: string;
+  /** Aborts when another agent has taken the node: while this one was cut off its lease ran out. Nothing it writes counts any more. */
+  readonly taken: AbortSignal;
   progress(): Progress;
   /** Resolves when the node has reached a plan of at least this revision (default: the plan as it is then). */
   whenReached(revision: number | undefined, signal: AbortSignal): Promise<Progress>;
@@ -80,7 +83,12 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     );
     const storeView: StoreView = await openStoreView({ store, node, log, onChange: note }, signal);
     closers.push(() => storeView.close());
-    const registrar: Registrar = store.registrar({ ttlSeconds: await leaseTtlSeconds(store, signal) });
+    const ttlSeconds = await leaseTtlSeconds(store, signal);
+    const identity = await ownIdentity();
+    await untilNodeIsFree(store, node, identity, ttlSeconds * 1000, clock, signal);
+    const taken = new AbortController();
+    const onHeld = (value: string): void => taken.abort(nodeIsTaken(node, value));
+    const registrar: Registrar = store.registrar({ ttlSeconds, claim: { key: store.keys.node(node), onHeld } });
     closers.push(() => registrar.close({ keepLease: true }));
     const registration = await openRegistration(store, registrar, node, signal);
     const events = openEventLog({ store, clock, log, by: `agent ${node}` });
@@ -109,6 +117,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     const report = ({ reachedRevision, problems }: Progress): void => {
       const status: NodeStatus = {
         node,
+        agent: identity,
         agentVersion: options.version,
         docker: dockerVersion,
         compose: compose.description,
@@ -120,6 +129,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       for (const listener of listeners) listener();
     };
     report({ reachedRevision: 0, planRevision: 0, problems: [] });
+    await registrar.flush(AbortSignal.any([signal, taken.signal]));
     const running = openReconciler({
       storeView,
       dockerView,
@@ -134,6 +144,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     news.node('node-back', `its agent ${options.version} has started, Docker ${dockerVersion}, ${compose.description}`);
     return {
       node,
+      taken: taken.signal,
       progress: () => running.progress(),
       whenReached: (revision, waitSignal) => whenReached(running, listeners, revision, waitSignal),
       close,

@@ -6,9 +6,10 @@ import { hostPort } from '../model/host-port.js';
 import type { InstanceRecord } from '../model/instance.js';
 import { namingTarget, versionNamingTarget } from '../model/names.js';
 import { valueOf } from '../model/stored-value.js';
+import { MeshError } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import { decodeNamingValue } from '../store/naming.js';
-import type { Registrar, Store } from '../store/store.js';
+import type { Registrar, Store, Transaction, TransactionResult } from '../store/store.js';
 import type { NamingPut } from './steps.js';
 
 export interface OwnRecord {
@@ -48,6 +49,16 @@ export async function openRegistration(
     if (record !== undefined && record.planRevision > 0)
       records.set(record.instance, { record, storeRevision: entry.modRevision });
   }
+  /** Records belong to whoever has the node: an agent that was cut off must not write over its successor. */
+  const transact = async (change: Omit<Transaction, 'compare'>, own: AbortSignal): Promise<TransactionResult> => {
+    const createRevision = registrar.claimRevision;
+    if (createRevision !== undefined) {
+      const compare = [{ key: store.keys.node(node), createRevision }];
+      const result = await store.transact({ compare, ...change }, own);
+      if (result.ok) return result;
+    }
+    throw new MeshError('MESH2004', `this agent does not hold node ${node} at the moment`, { retryable: true });
+  };
   const keysOf = (instance: string): Map<string, string> => {
     let keys = registered.get(instance);
     if (keys === undefined) registered.set(instance, (keys = new Map()));
@@ -64,12 +75,12 @@ export async function openRegistration(
     keysOf: (instance) => registered.get(instance) ?? new Map(),
     async write(record, writeSignal) {
       const put = { key: store.keys.instance(node, record.instance), value: JSON.stringify(record) };
-      const { storeRevision } = await store.transact({ compare: [], put: [put], delete: [] }, writeSignal);
+      const { storeRevision } = await transact({ put: [put], delete: [] }, writeSignal);
       records.set(record.instance, { record, storeRevision });
       return storeRevision;
     },
     async forget(instance, writeSignal) {
-      await store.transact({ compare: [], put: [], delete: [store.keys.instance(node, instance)] }, writeSignal);
+      await transact({ put: [], delete: [store.keys.instance(node, instance)] }, writeSignal);
       records.delete(instance);
       registered.delete(instance);
     },

@@ -59,7 +59,9 @@ export async function followLocalNodes(options: LocalAgentsOptions): Promise<Loc
     for (const node of wanted) {
       if (agents.has(node) || closing.signal.aborted) continue;
       try {
-        agents.set(node, await options.start(node, closing.signal));
+        const agent = await options.start(node, closing.signal);
+        agents.set(node, agent);
+        agent.taken.addEventListener('abort', () => round.note(), { once: true });
         failures.delete(node);
         options.onChange(nodes());
       } catch (error) {
@@ -70,9 +72,14 @@ export async function followLocalNodes(options: LocalAgentsOptions): Promise<Loc
     }
     for (const node of failures.keys()) if (!wanted.has(node)) failures.delete(node);
     for (const [node, agent] of agents) {
-      if (wanted.has(node) || closing.signal.aborted) continue;
+      const { taken } = agent;
+      if ((wanted.has(node) && !taken.aborted) || closing.signal.aborted) continue;
       agents.delete(node);
-      await sayFarewell(agent);
+      if (taken.aborted) {
+        failures.set(node, messageOf(taken.reason));
+        log.error({ node, reason: messageOf(taken.reason) }, 'the agent has lost its node');
+        await agent.close();
+      } else await sayFarewell(agent);
       options.onChange(nodes());
     }
     if (failures.size > 0) void retry();

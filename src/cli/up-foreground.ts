@@ -1,3 +1,4 @@
+import { startTimeOf } from '../runtime/process-identity.js';
 import type { UpOptions } from './commands/up.js';
 import { withSource } from './failure.js';
 import { hostName } from './host-name.js';
@@ -6,7 +7,6 @@ import type { LocalAgents } from './local-agents.js';
 import { type LocalMesh, startLocalMesh } from './local-mesh.js';
 import { countChanges, hasChanges } from './output/changes.js';
 import { planSummary } from './output/plan-steps.js';
-import { startTimeOf } from './process-identity.js';
 import type { Session } from './session.js';
 import { readUpState, type UpState, type UpStep, writeUpState } from './up-state.js';
 

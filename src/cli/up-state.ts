@@ -3,8 +3,8 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { startTimeOf } from '../runtime/process-identity.js';
 import type { Io } from './io.js';
-import { startTimeOf } from './process-identity.js';
 
 const stateSchema = z.object({
   pid: z.int().positive(),

@@ -1,8 +1,23 @@
 /** What agents and pilots say of themselves in the store, under their leases: it vanishes with whoever said it. */
 
-/** Value of `node/<node>`, leased by its agent. */
+/** Which process an agent is: tells whether one that has left its key behind can still be alive. */
+export interface AgentIdentity {
+  /** For people. */
+  readonly host: string;
+  /** Hash of the machine's own id. */
+  readonly machine: string;
+  /** Another one after each start of the machine. */
+  readonly boot: string;
+  readonly pidNamespace: string;
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** Value of `node/<node>`, leased by its agent, which alone may have it. */
 export interface NodeStatus {
   readonly node: string;
+  /** Absent in what older versions wrote. */
+  readonly agent?: AgentIdentity;
   readonly agentVersion: string;
   readonly docker: string;
   readonly compose: string;

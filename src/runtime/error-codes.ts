@@ -115,6 +115,12 @@ export const errorCodes = {
     cause: 'The request came in plain text from an address outside of the trusted networks.',
     cure: 'Start the pilot with --trusted-network CIDR that covers the caller.',
   },
+  MESH2017: {
+    title: 'node has an agent',
+    exit: 5,
+    cause: 'Another agent of this node is alive, or its lease in the store is.',
+    cure: 'Stop the other one, or give this machine a Node of its own; after a crash elsewhere wait for the lease (10 s).',
+  },
   MESH2030: {
     title: 'not confirmed',
     exit: 1,

@@ -1,5 +1,5 @@
 /** The lease and key calls of the registrar: each is one try on the current endpoint, with its own deadline. */
-import type { Etcd3, ILeaseKeepAliveResponse, IRequestOp } from 'etcd3';
+import type { Etcd3, ICompare, ILeaseKeepAliveResponse, IRequestOp } from 'etcd3';
 import type { Connection } from './connection.js';
 
 /** Below the 128 operations and 1.5 MiB that etcd takes in one transaction. */
@@ -42,21 +42,64 @@ export async function revokeLease(connection: Connection, id: string, limitMs: n
   await connection.once(limitMs, (client, options) => client.leaseClient.leaseRevoke({ ID: id }, options));
 }
 
+/** Still the same life of this key: what every write demands of a claim. */
+export interface Fence {
+  readonly key: string;
+  readonly createRevision: bigint;
+}
+
+function compareOf(fence: Fence | undefined): ICompare[] {
+  if (fence === undefined) return [];
+  const createRevision = String(fence.createRevision);
+  return [{ key: Buffer.from(fence.key), target: 'Create', result: 'Equal', create_revision: createRevision }];
+}
+
+/** Creates the key, or answers what whoever has it has put there. May be sent again: what we have already stays ours. */
+export async function takeKey(
+  connection: Connection,
+  lease: string,
+  key: string,
+  value: string,
+  limitMs: number,
+): Promise<{ readonly createRevision: bigint } | { readonly heldBy: string }> {
+  const name = Buffer.from(key);
+  const request = {
+    compare: [{ key: name, target: 'Version', result: 'Equal', version: '0' } satisfies ICompare],
+    success: [{ request_put: { key: name, value: Buffer.from(value), lease } } satisfies IRequestOp],
+    failure: [{ request_range: { key: name } } satisfies IRequestOp],
+  };
+  const answer = await connection.once(limitMs, (client, options) => client.kv.txn(request, options));
+  if (answer.succeeded) return { createRevision: BigInt(answer.header.revision) };
+  const found = answer.responses[0]?.response_range.kvs[0];
+  if (found?.lease === lease) return { createRevision: BigInt(found.create_revision) };
+  return { heldBy: found?.value.toString() ?? '' };
+}
+
+/** False: the fence has fallen, nothing was written. */
 export async function putKeys(
   connection: Connection,
   lease: string,
   keys: ReadonlyMap<string, string>,
+  fence: Fence | undefined,
   limitMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const success = [...keys].map(([key, value]): IRequestOp => {
     return { request_put: { key: Buffer.from(key), value: Buffer.from(value), lease } };
   });
-  await connection.once(limitMs, (client, options) => client.kv.txn({ success }, options));
+  const request = { compare: compareOf(fence), success };
+  return (await connection.once(limitMs, (client, options) => client.kv.txn(request, options))).succeeded;
 }
 
-export async function deleteKeys(connection: Connection, keys: readonly string[], limitMs: number): Promise<void> {
+/** False: the fence has fallen, nothing was deleted. */
+export async function deleteKeys(
+  connection: Connection,
+  keys: readonly string[],
+  fence: Fence | undefined,
+  limitMs: number,
+): Promise<boolean> {
   const success = keys.map((key): IRequestOp => ({ request_delete_range: { key: Buffer.from(key) } }));
-  await connection.once(limitMs, (client, options) => client.kv.txn({ success }, options));
+  const request = { compare: compareOf(fence), success };
+  return (await connection.once(limitMs, (client, options) => client.kv.txn(request, options))).succeeded;
 }
 
 /** As many of the first keys as one transaction takes, at least one. */

@@ -8,9 +8,19 @@ import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { Connection } from './connection.js';
 import { faultOf } from './fault.js';
-import { deleteKeys, firstBatch, grantLease, keysOfLease, putKeys, renewLease, revokeLease } from './lease-calls.js';
+import {
+  deleteKeys,
+  type Fence,
+  firstBatch,
+  grantLease,
+  keysOfLease,
+  putKeys,
+  renewLease,
+  revokeLease,
+  takeKey,
+} from './lease-calls.js';
 import { Settled } from './settled.js';
-import type { Registrar, RegistrarOptions, RegistrarState } from './store.js';
+import type { Claim, Registrar, RegistrarOptions, RegistrarState } from './store.js';
 
 export interface RegistrarContext {
   readonly connection: Connection;
@@ -32,8 +42,10 @@ export function openRegistrar(context: RegistrarContext, options: RegistrarOptio
 
 class LeasedKeys implements Registrar {
   leaseId: string | undefined;
+  claimRevision: bigint | undefined;
 
   readonly #context: RegistrarContext;
+  readonly #claim: Claim | undefined;
   readonly #ttlSeconds: number;
   readonly #touchMs: number;
   /** Several tries must fit into one TTL. */
@@ -56,6 +68,7 @@ class LeasedKeys implements Registrar {
 
   constructor(context: RegistrarContext, options: RegistrarOptions) {
     this.#context = context;
+    this.#claim = options.claim;
     this.#ttlSeconds = options.ttlSeconds;
     this.#touchMs = Math.max(MIN_TOUCH_MS, options.touchMs ?? DEFAULT_TOUCH_MS);
     this.#limitMs = Math.min(CALL_LIMIT_MS, (options.ttlSeconds * 1000) / 6);
@@ -89,6 +102,7 @@ class LeasedKeys implements Registrar {
   }
 
   aliveForMs(): number {
+    if (this.#isUnclaimed()) return 0;
     return Math.max(0, this.#validUntilMs - this.#context.clock.monotonic());
   }
 
@@ -137,6 +151,7 @@ class LeasedKeys implements Registrar {
     await this.#deleteUnwanted();
     if (this.leaseId === undefined) await this.#grant();
     else if (clock.monotonic() >= this.#renewAtMs) await this.#renew(this.leaseId);
+    if (this.leaseId !== undefined && this.#isUnclaimed()) await this.#takeClaim(this.leaseId);
     if (clock.monotonic() >= Math.min(this.#touchAtMs, this.#settleAtMs)) this.#writeAllAgain();
     if (this.leaseId !== undefined) await this.#writeUnwritten(this.leaseId);
     this.#settled.lookAgain();
@@ -150,6 +165,34 @@ class LeasedKeys implements Registrar {
     this.#extend(sentMs, lease.ttlMs);
     for (const key of this.#wanted.keys()) this.#unwritten.add(key);
     log.debug({ lease: lease.id, keys: this.#wanted.size }, 'opened a lease in the store');
+  }
+
+  #isUnclaimed(): boolean {
+    return this.#claim !== undefined && this.claimRevision === undefined;
+  }
+
+  async #takeClaim(leaseId: string): Promise<void> {
+    const { connection } = this.#context;
+    const { key, onHeld } = this.#claim as Claim; // asked for by #isUnclaimed
+    const value = this.#wanted.get(key) ?? '';
+    const taken = await takeKey(connection, leaseId, key, value, this.#limitMs);
+    if ('heldBy' in taken) {
+      onHeld(taken.heldBy);
+      throw new MeshError('MESH2004', `somebody else has ${key}`);
+    }
+    this.claimRevision = taken.createRevision;
+    await this.#deleteUnwanted();
+  }
+
+  #fence(): Fence | undefined {
+    const { claimRevision: createRevision } = this;
+    return this.#claim && createRevision !== undefined ? { key: this.#claim.key, createRevision } : undefined;
+  }
+
+  #requireClaim(isOurs: boolean): void {
+    if (isOurs) return;
+    this.claimRevision = undefined;
+    throw new MeshError('MESH2004', `${this.#claim?.key} is no longer ours`);
   }
 
   async #renew(leaseId: string): Promise<void> {
@@ -172,6 +215,7 @@ class LeasedKeys implements Registrar {
     const { connection, log } = this.#context;
     const keys = await keysOfLease(connection, leaseId, this.#limitMs);
     if (!keys) throw new Error('etcdserver: requested lease not found');
+    if (this.#claim && !keys.has(this.#claim.key)) this.claimRevision = undefined;
     const lost = [...this.#wanted.keys()].filter((key) => !keys.has(key) && !this.#unwritten.has(key));
     for (const key of lost) this.#unwritten.add(key);
     if (lost.length > 0)
@@ -181,9 +225,9 @@ class LeasedKeys implements Registrar {
   }
 
   async #deleteUnwanted(): Promise<void> {
-    while (this.#unwanted.size > 0) {
+    while (this.#unwanted.size > 0 && !this.#isUnclaimed()) {
       const keys = [...firstBatch(this.#unwanted, () => '').keys()];
-      await deleteKeys(this.#context.connection, keys, this.#limitMs);
+      this.#requireClaim(await deleteKeys(this.#context.connection, keys, this.#fence(), this.#limitMs));
       for (const key of keys) this.#unwanted.delete(key);
       this.#settled.lookAgain();
     }
@@ -194,7 +238,7 @@ class LeasedKeys implements Registrar {
     while (this.#unwritten.size > 0 && this.#unwanted.size === 0 && clock.monotonic() < this.#renewAtMs) {
       const batch = firstBatch(this.#unwritten, (key) => this.#wanted.get(key) ?? '');
       try {
-        await putKeys(connection, leaseId, batch, this.#limitMs);
+        this.#requireClaim(await putKeys(connection, leaseId, batch, this.#fence(), this.#limitMs));
       } catch (error) {
         if (faultOf(error) === 'no-answer') this.#settleAtMs = clock.monotonic() + SETTLE_MS;
         throw error;
@@ -214,16 +258,22 @@ class LeasedKeys implements Registrar {
 
   #loseLease(): void {
     this.leaseId = undefined;
+    this.claimRevision = undefined;
     this.#validUntilMs = Number.NEGATIVE_INFINITY;
   }
 
   async #revoke(): Promise<void> {
     const { connection, log } = this.#context;
-    const leaseId = this.leaseId;
+    const { leaseId } = this;
+    const fence = this.#fence();
     this.#loseLease();
     this.#announce('closed');
-    if (leaseId === undefined || this.#keepLease) return;
     const limitMs = REVOKE_LIMIT_MS / connection.addresses.length;
+    if (this.#keepLease && fence) {
+      // It would only keep a successor waiting; without it, the lease says the same a little later.
+      await deleteKeys(connection, [fence.key], fence, limitMs).catch(() => {});
+    }
+    if (leaseId === undefined || this.#keepLease) return;
     for (const _ of connection.addresses) {
       try {
         return await revokeLease(connection, leaseId, limitMs);

@@ -142,6 +142,17 @@ export interface RegistrarOptions {
    * revision of each quiet service that is not compacted yet. Default 20 minutes, never under 60 s.
    */
   readonly touchMs?: number;
+  readonly claim?: Claim;
+}
+
+export interface Claim {
+  /**
+   * Only one process at a time may have this key. It is put before all others and only while nobody else has it, and
+   * whatever this registrar puts or deletes demands that it is still ours. `set` gives it its value.
+   */
+  readonly key: string;
+  /** Somebody else has it, and has put this there. Called each time that it was tried in vain. */
+  readonly onHeld: (value: string) => void;
 }
 
 export interface RegistrarState {
@@ -154,12 +165,14 @@ export interface RegistrarState {
 export interface Registrar {
   /** Decimal id of the lease, undefined while there is none. */
   readonly leaseId: string | undefined;
+  /** Create revision of the claimed key, for other writes that must be ours; undefined while we do not have it. */
+  readonly claimRevision: bigint | undefined;
   set(key: string, value: string): void;
   /** Resolves when the key is deleted; tried until it is, or until close. */
   remove(key: string): Promise<void>;
   /** Resolves when every key is written under a live lease and every removal is done. */
   flush(signal?: AbortSignal): Promise<void>;
-  /** By our own monotonic clock, counted from when the renewal was sent: false at the latest when the store says so. */
+  /** With a claim, also that we have it. By our own monotonic clock, counted from when the renewal was sent: false at the latest when the store says so. */
   isAlive(): boolean;
   /** How long that is so if no renewal succeeds any more; 0 when it is over. */
   aliveForMs(): number;
@@ -168,7 +181,8 @@ export interface Registrar {
   onState(listener: (state: RegistrarState) => void): () => void;
   /**
    * Revokes the lease: all keys vanish at once. With `keepLease` they stay until it runs out, for a successor that writes
-   * the same keys under a lease of its own (an agent that is restarted while its containers go on serving).
+   * the same keys under a lease of its own (an agent that is restarted while its containers go on serving). A claim is
+   * given up all the same: the successor need not wait for it.
    */
   close(options?: { readonly keepLease?: boolean }): Promise<void>;
 }

@@ -358,6 +358,52 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
       expect(registrar.leaseId).not.toBe(lost);
     });
 
+    it('lets one have a claim at a time, and whoever waits get it when the lease is over', async () => {
+      await fresh();
+      const key = store.keys.node('a');
+      const held: string[] = [];
+      const claim = { key, onHeld: (value: string) => void held.push(value) };
+      const first = store.registrar({ ttlSeconds: 2, claim });
+      first.set(key, 'first');
+      await first.flush();
+      const second = (await anotherStore()).registrar({ ttlSeconds: 2, claim });
+      second.set(key, 'second');
+      second.set(store.keys.plan('a'), 'second');
+      await until('the second one has seen the first', () => held.length > 0);
+      expect([held[0], second.isAlive(), second.claimRevision]).toEqual(['first', false, undefined]);
+      expect(await store.get(store.keys.plan('a'))).toBeUndefined();
+      // It keeps its lease, as an agent that ends does, but not the claim.
+      await first.close({ keepLease: true });
+      await second.flush();
+      const entry = await store.get(key);
+      expect([entry?.value, entry?.createRevision]).toEqual(['second', second.claimRevision]);
+      expect((await store.get(store.keys.plan('a')))?.value).toBe('second');
+    });
+
+    it('puts and deletes nothing when somebody else has taken its claim', async () => {
+      await fresh();
+      const key = store.keys.node('a');
+      const held: string[] = [];
+      const claim = { key, onHeld: (value: string) => void held.push(value) };
+      const registrar = store.registrar({ ttlSeconds: 10, claim });
+      registrar.set(key, 'mine');
+      registrar.set(store.keys.plan('a'), 'mine');
+      await registrar.flush();
+      await store.transact({ compare: [], put: [], delete: [key] });
+      await put({ [key]: 'theirs' });
+      void registrar.remove(store.keys.plan('a')).catch(() => {}); // the end of the test ends it
+      registrar.set(store.keys.plan('b'), 'mine');
+      await until('it knows', () => held.at(-1) === 'theirs');
+      expect(registrar.isAlive()).toBe(false);
+      expect((await store.get(key))?.value).toBe('theirs');
+      expect((await store.get(store.keys.plan('a')))?.value).toBe('mine');
+      expect(await store.get(store.keys.plan('b'))).toBeUndefined();
+      await store.transact({ compare: [], put: [], delete: [key] });
+      await registrar.flush();
+      expect((await store.get(key))?.value).toBe('mine');
+      expect(await store.get(store.keys.plan('a'))).toBeUndefined();
+    });
+
     it('writes a key again that somebody has deleted', async () => {
       await fresh();
       const key = store.keys.node('a');

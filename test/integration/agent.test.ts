@@ -4,9 +4,10 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
+import { ownIdentity } from '../../src/agent/claim.js';
 import { openDocker } from '../../src/agent/docker.js';
 import type { InstanceRecord } from '../../src/model/instance.js';
-import type { NodeStatus } from '../../src/model/leased-values.js';
+import type { AgentIdentity, NodeStatus } from '../../src/model/leased-values.js';
 import type { MeshEvent } from '../../src/model/mesh-event.js';
 import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
 import { systemClock } from '../../src/runtime/clock.js';
@@ -196,6 +197,55 @@ describe.skipIf(isDockerMissing())('an agent', () => {
     await reached();
     expect(names.map(startedAt)).toEqual(before);
     expect(await listed('services/app')).toEqual([inboundOf(first)]);
+  });
+
+  /** What an agent has left behind that did not end in order, under a lease of so many seconds. */
+  const leaveKey = async (identity: Partial<AgentIdentity>, ttlSeconds: number): Promise<void> => {
+    await agent.close();
+    const value = JSON.stringify({ node, agent: { ...(await ownIdentity()), ...identity } });
+    const put = { key: store.keys.node(node), value, lease: await store.grant(ttlSeconds) };
+    await store.transact({ compare: [{ key: put.key, exists: false }], put: [put], delete: [] });
+  };
+
+  test('refuses a second agent of its node, and takes no notice of it', async () => {
+    const before = await status();
+    const refused = start();
+    await expect(refused).rejects.toMatchObject({
+      code: 'MESH2017',
+      message: expect.stringContaining(`${process.pid}`),
+    });
+    expect(await status()).toEqual(before);
+    expect(await listed('services/app')).toEqual([inboundOf(first)]);
+  });
+
+  test('takes over at once from one that was killed here, and after its lease from one that is elsewhere', async () => {
+    // Far longer than this test waits: only who knows that it is dead comes in.
+    await leaveKey({ startTime: 'another life of that number' }, 600);
+    agent = await start();
+    expect((await status())?.agent?.pid).toBe(process.pid);
+    await leaveKey({ machine: 'another' }, 2);
+    agent = await start();
+    expect((await status())?.agent?.machine).toBe((await ownIdentity()).machine);
+    await reached();
+    expect(await listed('services/app')).toEqual([inboundOf(first)]);
+  });
+
+  test('comes back after a restart of its machine with the same instances', async () => {
+    const { container, sidecar } = (await record(old)) as InstanceRecord;
+    await leaveKey({ boot: 'the one before' }, 600);
+    docker('kill', container, sidecar);
+    const keys = await store.list({ prefix: 'services/app/' });
+    await store.transact({ compare: [], put: [], delete: keys.entries.map(({ key }) => key) });
+    agent = await start();
+    await until(
+      'it serves again',
+      async () => (await listed('services/app')).includes(inboundOf(first)),
+      START_LIMIT_MS,
+    );
+    await reached();
+    expect(await record(old)).toMatchObject({ instance: old, state: 'healthy', ports: first.ports, planRevision: 1 });
+    expect(containersWith(label)).toEqual([container, sidecar].toSorted());
+    expect((await store.list(store.keys.below('instance', node))).entries).toHaveLength(1);
   });
 
   test('replaces an instance: the new one serves before the old one drains by acknowledgement', async () => {

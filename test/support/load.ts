@@ -41,12 +41,7 @@ const REACH_LIMIT_MS = 10 * 60_000;
 /** Resolves when requests are answered. `inside` is put before the command, so that it runs on another host. */
 export async function openLoad(options: LoadOptions, inside: readonly string[] = []): Promise<Load> {
   const script = path.join(root, 'scripts/load-process.mjs');
-  const [command, ...args] = [
-    ...inside,
-    process.execPath,
-    script,
-    JSON.stringify({ concurrency: 64, ...options }),
-  ];
+  const [command, ...args] = [...inside, process.execPath, script, JSON.stringify({ concurrency: 64, ...options })];
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let last = IDLE;

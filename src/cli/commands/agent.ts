@@ -56,7 +56,7 @@ export const command = defineCommand<Options>({
             throw signal.aborted ? error : notReached(options.node as string, agent.progress().problems, error);
           });
           session.say(`Reached revision ${reachedRevision}.`);
-        } else if (!signal.aborted) await once(signal, 'abort');
+        } else await untilEnded(signal, agent.taken);
       } finally {
         await agent.close();
       }
@@ -65,6 +65,13 @@ export const command = defineCommand<Options>({
     }
   },
 });
+
+/** Resolves when interrupted; throws when another agent has taken the node. */
+async function untilEnded(signal: AbortSignal, taken: AbortSignal): Promise<void> {
+  const either = AbortSignal.any([signal, taken]);
+  if (!either.aborted) await once(either, 'abort');
+  taken.throwIfAborted();
+}
 
 function notReached(node: string, problems: readonly string[], cause: unknown): MeshError {
   return new MeshError('MESH2013', `${node} has not reached its plan: ${problems.join('; ') || 'still at work'}`, {
