@@ -4,6 +4,7 @@ import { durationField, durationMs, labelsField, portField } from '../model/fiel
 import {
   absenceMatchField,
   destinationField,
+  exportToField,
   headersField,
   integerPercentField,
   matchedNameField,
@@ -267,14 +268,24 @@ const httpSchema = z
     mirror_percent: integerPercentField.optional().describe('Deprecated form of mirrorPercentage'),
     corsPolicy: corsSchema.optional().describe('Which scripts of other origins may call'),
     directResponse: directResponseSchema.optional().describe('They are answered by the sidecar of the caller'),
-    delegate: notYet('delegates'),
+    delegate: z
+      .strictObject({
+        name: z.string().min(1).describe('A VirtualService without hosts'),
+        namespace: z.string().min(1).optional().describe('Where it is. Default: the same namespace'),
+      })
+      .optional()
+      .describe('The rules of another VirtualService decide, for what this one matches'),
   })
   .refine(
-    (http) => [http.route, http.redirect, http.directResponse].filter((action) => action !== undefined).length === 1,
-    'one of route, redirect and directResponse',
+    (http) =>
+      [http.route, http.redirect, http.directResponse, http.delegate].filter((action) => action !== undefined)
+        .length === 1,
+    'one of route, redirect, directResponse and delegate',
   )
   .refine(
-    (http) => http.route !== undefined || (http.rewrite === undefined && http.fault === undefined),
+    (http) =>
+      (http.redirect === undefined && http.directResponse === undefined) ||
+      (http.rewrite === undefined && http.fault === undefined),
     'a redirect or a directResponse goes with neither rewrite nor fault',
   )
   .refine(
@@ -288,8 +299,10 @@ export type HttpRule = z.output<typeof httpSchema>;
 export const virtualServiceSchema = z.strictObject({
   hosts: z
     .array(wildcardHostField.refine((host) => host !== '*', 'a bare * would take every host of the mesh'))
-    .min(1)
-    .describe('Services whose requests are routed: short or full names, or names that begin with *'),
+    .default([])
+    .describe(
+      'Services whose requests are routed: short or full names, or names that begin with *. Without any, it is for others to delegate to',
+    ),
   gateways: z
     .array(refusedValue(z.string(), (name) => name !== 'mesh', 'only the gateway "mesh" is supported yet'))
     .min(1)
@@ -298,6 +311,6 @@ export const virtualServiceSchema = z.strictObject({
   http: z.array(httpSchema).min(1).describe('The first rule that matches a request decides'),
   tls: notYet('routing by SNI'),
   tcp: notYet('TCP rules'),
-  exportTo: notYet('every namespace sees it'),
+  exportTo: exportToField.optional().describe('Namespaces that see it: names, . for its own, * for all. Default: all'),
 });
 export type VirtualServiceSpec = z.output<typeof virtualServiceSchema>;

@@ -3,7 +3,7 @@ import { defineKind, type Report } from '../model/kind.js';
 import { routeKind } from '../model/route.js';
 import { servicePorts } from '../model/service-shape.js';
 import { suggestion } from '../model/suggestion.js';
-import { type IstioDestination, networkingVersions } from './fields.js';
+import { type IstioDestination, isExportedTo, networkingVersions } from './fields.js';
 import { findService, isWildcard } from './host.js';
 import { subsetNames } from './subsets.js';
 import { type HttpRule, type VirtualServiceSpec, virtualServiceSchema } from './virtual-service-shape.js';
@@ -17,7 +17,7 @@ export const virtualServiceKind = defineKind<VirtualServiceSpec>({
   summary: "Istio's kind: how requests to hosts are matched, split, delayed, mirrored and rewritten.",
   schema: virtualServiceSchema,
   columns: [
-    { header: 'HOSTS', value: (d) => d.spec.hosts.join(',') },
+    { header: 'HOSTS', value: (d) => d.spec.hosts.join(',') || '(delegate)' },
     { header: 'RULES', value: (d) => String(d.spec.http.length) },
   ],
   check: checkVirtualService,
@@ -28,11 +28,13 @@ type Path = readonly PropertyKey[];
 function checkVirtualService(definition: Definition<VirtualServiceSpec>, view: DefinitionView, report: Report): void {
   for (const [i, host] of definition.spec.hosts.entries())
     checkHost(host, ['spec', 'hosts', i], definition, view, report);
+  checkHasCallers(definition, view, report);
   let taken: number | undefined;
   for (const [i, rule] of definition.spec.http.entries()) {
     const path: Path = ['spec', 'http', i];
     for (const [target, below] of destinationsOf(rule))
       checkDestination(target, [...path, ...below], definition, view, report);
+    checkDelegate(rule, path, definition, view, report);
     checkRedirect(rule, path, report);
     checkFault(rule, path, report);
     if (taken !== undefined) {
@@ -44,6 +46,71 @@ function checkVirtualService(definition: Definition<VirtualServiceSpec>, view: D
         hint: 'put the rule without conditions last',
       });
     } else if (rule.match === undefined) taken = i;
+  }
+}
+
+/** Without hosts and without anybody who delegates to it, it routes nothing: perhaps its hosts were forgotten. */
+function checkHasCallers(definition: Definition<VirtualServiceSpec>, view: DefinitionView, report: Report): void {
+  if (definition.spec.hosts.length > 0) return;
+  const isDelegate = view
+    .all(virtualServiceKind)
+    .some((other) =>
+      other.spec.http.some(
+        ({ delegate }) =>
+          delegate?.name === definition.name && (delegate.namespace ?? other.namespace) === definition.namespace,
+      ),
+    );
+  if (isDelegate) return;
+  report({
+    code: 'MESH1005',
+    severity: 'warning',
+    path: ['spec'],
+    message: 'it has no hosts, and no VirtualService delegates to it: it routes nothing',
+    hint: 'write its hosts, or delegate to it from a rule of another',
+  });
+}
+
+/** Only one level deep: what is delegated to has neither hosts nor delegates, or it would be served twice or for ever. */
+function checkDelegate(
+  rule: HttpRule,
+  path: Path,
+  definition: Definition<VirtualServiceSpec>,
+  view: DefinitionView,
+  report: Report,
+): void {
+  if (rule.delegate === undefined) return;
+  if (definition.spec.hosts.length === 0) {
+    report({
+      code: 'MESH1016',
+      path: [...path, 'delegate'],
+      message: 'a VirtualService without hosts cannot delegate further',
+      hint: 'give it hosts, or write the rules here',
+    });
+    return;
+  }
+  const { name, namespace = definition.namespace as string } = rule.delegate; // the kind is namespaced
+  const found = view.get(virtualServiceKind, namespace, name);
+  if (found === undefined) {
+    report({
+      code: 'MESH1010',
+      path: [...path, 'delegate', 'name'],
+      message: `there is no VirtualService "${namespace}/${name}"`,
+      hint: suggestion(name, view.names('VirtualService', namespace)),
+    });
+  } else if (found.spec.hosts.length > 0) {
+    report({
+      code: 'MESH1016',
+      path: [...path, 'delegate', 'name'],
+      message: `VirtualService "${namespace}/${name}" has hosts of its own`,
+      hint: 'one that others delegate to has none',
+    });
+  } else if (!isExportedTo(found.spec.exportTo, namespace, definition.namespace as string)) {
+    report({
+      code: 'MESH1016',
+      path: [...path, 'delegate', 'name'],
+      message: `VirtualService "${namespace}/${name}" is not exported to ${definition.namespace}`,
+      hint: 'see its exportTo',
+    });
   }
 }
 
@@ -74,6 +141,7 @@ function checkHost(
     .find(
       (other) =>
         precedes(other, definition) &&
+        isExportedTo(other.spec.exportTo, other.namespace as string, namespace) &&
         other.spec.hosts.some(
           (theirs) => !isWildcard(theirs) && findService(view, theirs, other.namespace as string) === service,
         ),

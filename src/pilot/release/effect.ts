@@ -22,7 +22,7 @@ export function releaseFindings(
   const policy = callerPolicy(facts.entry, namespace, rootNamespace);
   const shift = { namespace, service, from: stable, to: gray };
   return [...services.values()].flatMap((entry) => {
-    const rules = reachableRules(compiledRules(entry, domain).rules);
+    const rules = reachableRules(compiledRules(entry, namespace, domain).rules);
     if (!targetKeys(rules).includes(key)) return [];
     return overlayFindings(rules, shift, (selection) => versionsOf(facts, policy, selection));
   });

@@ -1,4 +1,5 @@
 /** Istio's VirtualService as rules, with Istio's meaning of what is left out (reference: 1.1 and 7). */
+import { mergeDelegate, withFullHosts } from '../../dsl/delegate.js';
 import type { IstioDestination, IstioHeaders, IstioStringMatch } from '../../dsl/fields.js';
 import { serviceOfHost } from '../../dsl/host.js';
 import {
@@ -9,12 +10,12 @@ import {
   type IstioMatch,
   type IstioRedirect,
   type IstioRetries,
-  type VirtualServiceSpec,
 } from '../../dsl/virtual-service-shape.js';
-import type { Definition } from '../../model/definition.js';
 import { durationMs } from '../../model/fields.js';
+import { serviceHost } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import { behindSidecar, type Compiled } from './compile-route.js';
+import type { RoutedBy } from './mesh-index.js';
 import {
   type Action,
   type Answer,
@@ -47,25 +48,52 @@ interface Context {
   readonly problems: string[];
 }
 
-export const compileVirtualService: (definition: Definition<VirtualServiceSpec>, domain: string) => Compiled = remember(
-  (definition: Definition<VirtualServiceSpec>, domain: string): Compiled => {
+export const compileVirtualService: (routed: RoutedBy, domain: string) => Compiled = remember(
+  (routed: RoutedBy, domain: string): Compiled => {
+    const { definition } = routed;
     const namespace = definition.namespace as string; // the kind is namespaced
     const problems: string[] = [];
     const context = { namespace, domain, problems };
-    const rules = definition.spec.http.map(
-      (http, i): Rule => ({
-        source: { kind: 'VirtualService', namespace, name: definition.name },
-        name: http.name ?? String(i),
-        isReleaseCopy: false,
-        matches: (http.match ?? []).map(compileMatch),
-        action: compileAction(http, context),
-        edits: compileEdits(http.headers),
-        cors: compileCors(http.corsPolicy),
-      }),
+    const rules = definition.spec.http.flatMap((own, i) =>
+      (own.delegate === undefined ? [own] : delegatedRules(own, routed, context)).map(
+        (http, j, { length }): Rule => ({
+          source: { kind: 'VirtualService', namespace, name: definition.name },
+          name: http.name ?? (own.delegate === undefined || length === 1 ? String(i) : `${i}.${j}`),
+          isReleaseCopy: false,
+          matches: (http.match ?? []).map(compileMatch),
+          action: compileAction(http, context),
+          edits: compileEdits(http.headers),
+          cors: compileCors(http.corsPolicy),
+        }),
+      ),
     );
     return { rules, problems };
   },
 );
+
+/** Nobody stands in for a delegate that is gone: its requests go on to the next rule. */
+function delegatedRules(root: HttpRule, { delegates }: RoutedBy, context: Context): readonly HttpRule[] {
+  const { name = '', namespace = context.namespace } = root.delegate ?? {};
+  const found = delegates.find((one) => one.name === name && one.namespace === namespace);
+  if (found === undefined) {
+    context.problems.push(`VirtualService ${namespace}/${name}, which a rule delegates to, does not exist`);
+    return [];
+  }
+  const full = (owner: string) => (host: string) => {
+    const named = serviceOfHost(host, owner, context.domain);
+    return named === undefined ? host : serviceHost(named.namespace, named.service, context.domain);
+  };
+  const { rules, dropped } = mergeDelegate(
+    withFullHosts(root, full(context.namespace)),
+    found.spec.http.map((rule) => withFullHosts(rule, full(namespace))),
+  );
+  if (dropped > 0) {
+    context.problems.push(
+      `of the rules of VirtualService ${namespace}/${name}, ${dropped} can never hold where it is delegated to`,
+    );
+  }
+  return rules;
+}
 
 function compileAction(http: HttpRule, context: Context): Action {
   if (http.redirect !== undefined) return { kind: 'redirect', redirect: compileRedirect(http.redirect) };

@@ -2,6 +2,7 @@
 
 import { destinationRuleKind } from '../../dsl/destination-rule.js';
 import type { DestinationRuleSpec } from '../../dsl/destination-rule-shape.js';
+import { isExportedTo } from '../../dsl/fields.js';
 import { isWildcard, serviceOfHost, wildcardCovers } from '../../dsl/host.js';
 import { precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
 import type { VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
@@ -32,10 +33,23 @@ export interface ServiceEntry extends ServiceIdentity {
   /** Sorted by version. */
   readonly versions: readonly Definition<VersionSpec>[];
   readonly route: Definition<RouteSpec> | undefined;
-  /** The one that wins. */
-  readonly virtualService: Definition<VirtualServiceSpec> | undefined;
+  /** All that name the service; of those that a caller sees, the first wins. */
+  readonly virtualServices: readonly RoutedBy[];
   /** All that name the service, sorted. */
   readonly destinationRules: readonly Definition<DestinationRuleSpec>[];
+}
+
+/** A VirtualService, and those that it delegates to as far as they exist, in the order in which it names them. */
+export interface RoutedBy {
+  readonly definition: Definition<VirtualServiceSpec>;
+  readonly delegates: readonly Definition<VirtualServiceSpec>[];
+}
+
+/** The VirtualService that holds for the callers of one namespace. */
+export function routedBy({ virtualServices }: ServiceEntry, callerNamespace: string): RoutedBy | undefined {
+  return virtualServices.find(({ definition: { spec, namespace = '' } }) =>
+    isExportedTo(spec.exportTo, namespace, callerNamespace),
+  );
 }
 
 export interface MeshIndex {
@@ -60,7 +74,7 @@ export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((def
       domain,
       sameList((versions.get(key) ?? []).toSorted((a, b) => (a.spec.version < b.spec.version ? -1 : 1))),
       routes.get(key)?.[0],
-      virtualServices(key, host)[0],
+      sameList(virtualServices(key, host).map((definition) => withDelegates(definition, definitions))),
       sameList(destinationRules(key, host)),
     );
     services.set(key, entry);
@@ -90,7 +104,7 @@ const entryOf = remember(
     domain: string,
     versions: readonly Definition<VersionSpec>[],
     route: Definition<RouteSpec> | undefined,
-    virtualService: Definition<VirtualServiceSpec> | undefined,
+    virtualServices: readonly RoutedBy[],
     destinationRules: readonly Definition<DestinationRuleSpec>[],
   ): ServiceEntry => ({
     ...identityOf(service, domain),
@@ -100,8 +114,23 @@ const entryOf = remember(
     defaultPort: defaultPortOf(service.spec),
     versions,
     route,
-    virtualService,
+    virtualServices,
     destinationRules,
+  }),
+);
+
+function withDelegates(definition: Definition<VirtualServiceSpec>, definitions: DefinitionView): RoutedBy {
+  const delegates = definition.spec.http.flatMap(({ delegate }) => {
+    if (delegate === undefined) return [];
+    return definitions.get(virtualServiceKind, delegate.namespace ?? definition.namespace, delegate.name) ?? [];
+  });
+  return routedByOf(definition, sameList(delegates));
+}
+
+const routedByOf = remember(
+  (definition: Definition<VirtualServiceSpec>, delegates: readonly Definition<VirtualServiceSpec>[]): RoutedBy => ({
+    definition,
+    delegates,
   }),
 );
 

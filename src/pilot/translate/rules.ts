@@ -7,7 +7,7 @@ import { type CallerPolicy, callerPolicy } from './caller-policy.js';
 import { type Compiled, compileRoute, defaultRule } from './compile-route.js';
 import { compileVirtualService } from './compile-virtual-service.js';
 import { versionsOf } from './envoy-clusters.js';
-import { indexOf, type ServiceEntry } from './mesh-index.js';
+import { indexOf, routedBy, type ServiceEntry } from './mesh-index.js';
 import { overlay, type Shift, shiftOf } from './overlay.js';
 import type { CallerCondition, Rule, Rules, Target } from './policy.js';
 import { remember, sameList } from './remember.js';
@@ -22,21 +22,23 @@ export interface Caller {
 }
 
 /** As the definitions say, before any release: a VirtualService before a Route before the default. */
-export const compiledRules: (entry: ServiceEntry, domain: string) => Compiled = remember(
-  (entry: ServiceEntry, domain: string): Compiled => {
-    const fallback = defaultRule(entry);
-    if (entry.virtualService !== undefined) return compileVirtualService(entry.virtualService, domain);
-    if (entry.route === undefined) return { rules: [fallback], problems: [] };
-    const { rules, problems } = compileRoute(entry.route);
-    // What no rule of a Route takes goes to the stable version; a VirtualService answers 404 there, as Istio does.
-    return { rules: [...rules, fallback], problems };
-  },
-);
+export function compiledRules(entry: ServiceEntry, callerNamespace: string, domain: string): Compiled {
+  const virtualService = routedBy(entry, callerNamespace);
+  return virtualService === undefined ? ownRules(entry) : compileVirtualService(virtualService, domain);
+}
+
+const ownRules: (entry: ServiceEntry) => Compiled = remember((entry: ServiceEntry): Compiled => {
+  const fallback = defaultRule(entry);
+  if (entry.route === undefined) return { rules: [fallback], problems: [] };
+  const { rules, problems } = compileRoute(entry.route);
+  // What no rule of a Route takes goes to the stable version; a VirtualService answers 404 there, as Istio does.
+  return { rules: [...rules, fallback], problems };
+});
 
 /** With every release that touches a destination in them. */
 export function effectiveRules(snapshot: MeshSnapshot, entry: ServiceEntry, callerNamespace: string): Rules {
   const { domain, rootNamespace } = indexOf(snapshot.definitions);
-  let { rules } = compiledRules(entry, domain);
+  let { rules } = compiledRules(entry, callerNamespace, domain);
   for (const key of targetKeys(rules)) {
     const facts = factsOf(snapshot, key);
     const release = snapshot.releases.get(key);

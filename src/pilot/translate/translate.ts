@@ -17,7 +17,7 @@ import { loadAssignment } from './endpoints.js';
 import { type Callee, calleeOf, selectionsOf } from './envoy-clusters.js';
 import { hashOf } from './hash-policy.js';
 import { fixedListeners, tcpUpstreamListener, upstreamListenerName } from './listeners.js';
-import { indexOf, type ServiceEntry } from './mesh-index.js';
+import { indexOf, routedBy, type ServiceEntry } from './mesh-index.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { remember, sameList } from './remember.js';
@@ -191,10 +191,15 @@ function targetsIn({ reachable }: Scene, rules: Rules): readonly Callee[] {
 
 function problemsOf({ scope, named, missing, domain }: Scene): readonly TranslationProblem[] {
   const compiled = [...named.values()].flatMap(({ entry }) => {
-    const definition = entry.virtualService ?? entry.route;
+    const definition = routedBy(entry, scope.namespace)?.definition ?? entry.route;
     if (definition === undefined) return [];
     const { kind, namespace = '', name } = definition;
-    return compiledRules(entry, domain).problems.map((message) => ({ kind, namespace, name, message }));
+    return compiledRules(entry, scope.namespace, domain).problems.map((message) => ({
+      kind,
+      namespace,
+      name,
+      message,
+    }));
   });
   const absent = missing.map(({ namespace, service }) => ({
     kind: 'Service',

@@ -71,13 +71,29 @@ describe('a VirtualService is refused', () => {
     ],
     [
       'a field that is not served yet',
+      virtualService(`{ hosts: [reviews], tls: [], http: [{ ${toReviews} }] }`),
+      'MESH1017 error VirtualService reviews spec.tls: tls is not supported yet: routing by SNI',
+    ],
+    ['a delegate that does not exist', rule('delegate: { name: other }'), 'there is no VirtualService "default/other"'],
+    [
+      'itself as its delegate',
+      rule('delegate: { name: reviews }'),
+      'VirtualService "default/reviews" has hosts of its own',
+    ],
+    [
+      'a delegate of a delegate',
+      virtualService('{ http: [{ delegate: { name: reviews } }] }'),
+      'a VirtualService without hosts cannot delegate further',
+    ],
+    [
+      'a delegate and a route',
       rule(`delegate: { name: other }, ${toReviews}`),
-      'MESH1017 error VirtualService reviews spec.http[0].delegate: delegate is not supported yet: delegates',
+      'one of route, redirect, directResponse and delegate',
     ],
     [
       'a route and an answer',
       rule(`directResponse: { status: 200 }, ${toReviews}`),
-      'one of route, redirect and directResponse',
+      'one of route, redirect, directResponse and delegate',
     ],
     [
       'an answer with a fault',
@@ -171,7 +187,7 @@ describe('a VirtualService is refused', () => {
     [
       'route and redirect at once',
       rule(`redirect: { uri: /a }, ${toReviews}`),
-      'one of route, redirect and directResponse',
+      'one of route, redirect, directResponse and delegate',
     ],
     ['a bare wildcard', virtualService(`{ hosts: ["*"], http: [{ ${toReviews} }] }`), 'a bare * would take every host'],
     ['a fault without delay and abort', rule(`fault: {}, ${toReviews}`), 'a fault needs delay or abort'],
@@ -210,6 +226,11 @@ describe('a VirtualService is warned about', () => {
         'apiVersion: mesh/v1\nkind: Route\nmetadata: { name: r }\nspec: { service: reviews, rules: [{ split: [{ version: v1, weight: 100 }] }] }',
       ),
       'reviews also has the Route "r", which this VirtualService replaces',
+    ],
+    [
+      'no hosts, and nobody who delegates to it',
+      virtualService(`{ http: [{ ${toReviews} }] }`),
+      'it has no hosts, and no VirtualService delegates to it: it routes nothing',
     ],
     [
       'a rule behind one that takes everything',

@@ -222,6 +222,44 @@ describe('a VirtualService', () => {
     expect(split(translated(two), { host })).toEqual({ v3: 1 });
   });
 
+  it('delegates to another, whose short host names are those of its own namespace', () => {
+    const other =
+      'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: part, namespace: shop }\n' +
+      'spec: { http: [{ match: [{ uri: { prefix: /a/v3 } }], route: [{ destination: { host: reviews.default, subset: v3 } }] }, { route: [{ destination: { host: cart } }] }, { match: [{ uri: { exact: /b } }], route: [{ destination: { host: cart } }] }] }';
+    const yaml = yamls(
+      services,
+      serviceYaml('cart', ['v1']).replaceAll('metadata: {', 'metadata: { namespace: shop,'),
+      other,
+      virtualService(
+        '[{ match: [{ uri: { prefix: /a } }], delegate: { name: part, namespace: shop }, timeout: 3s }, { route: [{ destination: { host: reviews } }] }]',
+      ),
+    );
+    const resources = translate(world({ yaml, endpoints }), proxy([{ service: 'reviews' }]));
+    checkResources(resources);
+    expect(simulate(resources, { host, path: '/a/v3' })).toMatchObject({
+      route: 'VirtualService/default/reviews/0.0',
+      shares: [{ cluster: 'outbound|9080|v3|reviews.default.svc.cluster.local' }],
+      json: { route: { timeout: '3s' } },
+    });
+    expect(simulate(resources, { host, path: '/a' })).toMatchObject({
+      shares: [{ cluster: 'outbound|9080||cart.shop.svc.cluster.local' }],
+    });
+    expect(split(resources, { host, path: '/b' })).toEqual({ '': 1 });
+    expect(resources.problems.map(({ message }) => message)).toEqual([
+      'of the rules of VirtualService shop/part, 1 can never hold where it is delegated to',
+    ]);
+  });
+
+  it('is looked at by the namespaces that it is exported to, and the next one by the others', () => {
+    const to = (subset: string): string =>
+      `[{ route: [{ destination: { host: reviews.default, subset: ${subset} } }] }]`;
+    const mine = virtualService(to('next'), '[reviews]', 'a').replace('hosts:', 'exportTo: ["."]\n  hosts:');
+    const yaml = yamls(mine, virtualService(to('v3'), '[reviews]', 'b'));
+    expect(split(translated(yaml), { host })).toEqual({ next: 1 });
+    const shopper = proxy([{ service: 'reviews' }], { namespace: 'shop' });
+    expect(split(translated(yaml, [], shopper), { host: 'reviews.default' })).toEqual({ v3: 1 });
+  });
+
   it('rewrites a host from headers, the rewrite first', () => {
     const resources = translated(
       virtualService(`
