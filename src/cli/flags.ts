@@ -19,9 +19,10 @@ const server: readonly (readonly [string, string])[] = [
 
 const store: readonly (readonly [string, string])[] = [
   ['--store <url>', 'the store itself, etcd://host:port or embedded:DIR (break-glass where a pilot is the rule)'],
-  ['--etcd-ca <file>', 'with etcds://, the CA that signed the certificates of etcd'],
-  ['--etcd-cert <file>', 'with etcds://, the certificate to show'],
-  ['--etcd-key <file>', 'with etcds://, the key of that certificate'],
+  ['--etcd-ca <file>', 'with etcds://, the CA that signed the certificates of etcd (or MESH_ETCD_CA)'],
+  ['--etcd-cert <file>', 'with etcds://, the certificate to show (or MESH_ETCD_CERT)'],
+  ['--etcd-key <file>', 'with etcds://, the key of that certificate (or MESH_ETCD_KEY)'],
+  ['--etcd-user <name>', 'user of an etcd with auth on (or MESH_ETCD_USER); the password is in MESH_ETCD_PASSWORD'],
   ['--timeout <duration>', 'of each request, and of waiting where a command waits (default: 30s)'],
 ];
 

@@ -18,6 +18,7 @@ export interface GlobalFlags {
   readonly etcdCa?: string;
   readonly etcdCert?: string;
   readonly etcdKey?: string;
+  readonly etcdUser?: string;
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
   readonly output?: string;
@@ -31,17 +32,21 @@ export interface GlobalFlags {
   readonly verbose?: boolean;
 }
 
-export interface TlsFiles {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
+/** How to be let in at etcd. */
+export interface EtcdAccess {
+  /** Files of `etcds://`. */
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
 }
 
 export interface Settings {
   readonly server: string;
   /** Work on the store itself. */
   readonly store: string | undefined;
-  readonly tls: TlsFiles;
+  readonly etcd: EtcdAccess;
   readonly namespace: string;
   readonly allNamespaces: boolean;
   readonly output: OutputFormat;
@@ -74,7 +79,7 @@ export async function resolveSettings(flags: GlobalFlags, io: Io): Promise<Setti
   return {
     server: server.replace(/\/+$/, ''),
     store,
-    tls: tlsFiles(flags),
+    etcd: etcdAccess(flags, io.env),
     namespace: flags.namespace ?? context.namespace ?? DEFAULT_NAMESPACE,
     allNamespaces: flags.allNamespaces ?? false,
     output: outputFormat(flags.output),
@@ -97,11 +102,14 @@ export function requireStore(settings: Settings): string {
   });
 }
 
-function tlsFiles(flags: GlobalFlags): TlsFiles {
+/** The password has no flag: arguments of a process are there for everybody to read. */
+function etcdAccess(flags: GlobalFlags, env: Io['env']): EtcdAccess {
   return {
-    ...(flags.etcdCa === undefined ? {} : { ca: flags.etcdCa }),
-    ...(flags.etcdCert === undefined ? {} : { cert: flags.etcdCert }),
-    ...(flags.etcdKey === undefined ? {} : { key: flags.etcdKey }),
+    ca: flags.etcdCa ?? env['MESH_ETCD_CA'],
+    cert: flags.etcdCert ?? env['MESH_ETCD_CERT'],
+    key: flags.etcdKey ?? env['MESH_ETCD_KEY'],
+    user: flags.etcdUser ?? env['MESH_ETCD_USER'],
+    password: env['MESH_ETCD_PASSWORD'],
   };
 }
 

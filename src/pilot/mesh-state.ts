@@ -5,6 +5,7 @@
 import type { Document } from '../model/definition.js';
 import type { StagedParts, StoredDefinition } from '../model/revision.js';
 import { valueOf } from '../model/stored-value.js';
+import { MeshError } from '../runtime/mesh-error.js';
 import type { Keys } from '../store/keys.js';
 import { namingRanges } from '../store/naming.js';
 import { covers, toInterval } from '../store/range.js';
@@ -41,6 +42,8 @@ export async function readMeshState(
   ];
   const running: Range[] = wanted.instances ? [keys.below('instance'), ...namingRanges()] : [];
   const { entries, storeRevision } = await store.list([...definitions, ...running], {}, signal);
+  const head = entries.find(({ key }) => key === keys.revHead);
+  if (head !== undefined && headValue(head.value) === undefined) throw damagedHead(keys);
   return meshStateOf(entries, storeRevision, options);
 }
 
@@ -89,4 +92,11 @@ function named(definition: StoredDefinition, name: string): StoredDefinition {
 function stagingOf(keys: Keys, key: string): string[] {
   const parsed = keys.parse(key);
   return parsed?.kind === 'staged' ? [parsed.id] : [];
+}
+
+/** To go on from revision 0 would write over the history. */
+function damagedHead({ revHead, prefix }: Keys): MeshError {
+  return new MeshError('MESH2006', `${revHead} in the store cannot be read: somebody else has written it`, {
+    hint: `Put back the number of the newest key below ${prefix}rev/: etcdctl put ${revHead} '{"revision":N}'`,
+  });
 }

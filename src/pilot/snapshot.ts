@@ -16,9 +16,9 @@ import type { Entry } from '../store/store.js';
 import { endpointsOf, noSources, type ServiceSources } from './endpoints.js';
 import { editMap, type MapEdit } from './map-edit.js';
 import {
+  headValue,
   readDefinition,
   readEviction,
-  readHead,
   readInstance,
   readPlan,
   readRegistration,
@@ -147,8 +147,7 @@ function applyOwn(edit: Edit, key: string, parsed: ParsedKey, entry: ChangedEntr
       });
     }
     case 'rev-head':
-      edit.revision = readHead(value);
-      return undefined;
+      return applyHead(edit, key, value);
     case 'rev':
     case 'staged':
     case 'deploy':
@@ -182,6 +181,14 @@ function put<Value>(
   const result = read(value);
   if ('value' in result) map.set(name, result.value);
   else addFinding(edit, key, result.wrong);
+}
+
+/** A head that cannot be read says nothing: the revision before it stays, since 0 would mean that there is no mesh. */
+function applyHead(edit: Edit, key: string, value: string | undefined): void {
+  edit.findings.delete(key);
+  const head = headValue(value);
+  if (value === undefined || head !== undefined) edit.revision = head?.revision ?? 0;
+  else addFinding(edit, key, 'the head of the revisions cannot be read');
 }
 
 function applyInstance(edit: Edit, key: string, id: string, value: string | undefined): void {

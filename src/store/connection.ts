@@ -8,7 +8,8 @@ import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
-import { faultOf, isUnanswered, shortReason } from './fault.js';
+import { hintFor, shortReason } from './advice.js';
+import { faultOf, isUnanswered } from './fault.js';
 
 export interface TlsOptions {
   readonly ca: Buffer;
@@ -16,10 +17,17 @@ export interface TlsOptions {
   readonly key?: Buffer;
 }
 
+/** Of an etcd with authentication on. */
+export interface EtcdLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
 export interface ConnectionOptions {
   readonly addresses: readonly string[];
   /** `true`: TLS with the system's authorities. */
   readonly tls: TlsOptions | boolean;
+  readonly login?: EtcdLogin | undefined;
   readonly clock: Clock;
   /** How long a call may take in total, over all endpoints. */
   readonly timeoutMs: number;
@@ -61,7 +69,7 @@ const ROUND_PAUSE_MS = 150;
 
 export function connect(options: ConnectionOptions): Connection {
   const { addresses, clock, timeoutMs } = options;
-  const endpoints = addresses.map((address): Endpoint => ({ address, client: clientOf(address, options.tls) }));
+  const endpoints = addresses.map((address): Endpoint => ({ address, client: clientOf(address, options) }));
   const attemptMs = Math.min(ATTEMPT_MS, timeoutMs / endpoints.length);
   let index = 0;
 
@@ -113,7 +121,7 @@ export function connect(options: ConnectionOptions): Connection {
   return { addresses, timeoutMs, current, failed, once, call, close };
 }
 
-function clientOf(address: string, tls: TlsOptions | boolean): Etcd3 {
+function clientOf(address: string, { tls, login }: ConnectionOptions): Etcd3 {
   const options: IOptions = {
     hosts: [`${tls ? 'https' : 'http'}://${address}`],
     grpcOptions: {
@@ -129,6 +137,7 @@ function clientOf(address: string, tls: TlsOptions | boolean): Etcd3 {
       'grpc.max_reconnect_backoff_ms': 500,
     },
     faultHandling: { host: () => noop, global: noop, watchBackoff: new ConstantBackoff(300).next() },
+    ...(login ? { auth: authOf(login) } : {}),
   };
   if (typeof tls === 'boolean') return new Etcd3(options);
   const credentials = {
@@ -139,15 +148,22 @@ function clientOf(address: string, tls: TlsOptions | boolean): Etcd3 {
   return new Etcd3({ ...options, credentials });
 }
 
+/** The package gets a token with the first call and a new one when it has run out; that call needs a deadline too. */
+function authOf({ user, password }: EtcdLogin): NonNullable<IOptions['auth']> {
+  return { username: user, password, callOptions: () => ({ deadline: Date.now() + ATTEMPT_MS }) };
+}
+
 function unreachable(what: string, tried: ReadonlyMap<string, string>, cause: unknown): MeshError {
   const reasons = [...tried].map(([address, reason]) => `${address} (${reason})`).join(', ');
   return new MeshError('MESH2001', `could not ${what}: no etcd endpoint answered: ${reasons}`, {
     cause,
     retryable: true,
-    hint: 'Check the address in --store and that etcd runs there.',
+    hint: hintFor(cause) ?? 'Check the address in --store and that etcd runs there.',
   });
 }
 
 function refused(what: string, address: string, cause: unknown): MeshError {
-  return new MeshError('MESH2006', `could not ${what}: etcd ${address} refused: ${shortReason(cause)}`, { cause });
+  const hint = hintFor(cause);
+  const message = `could not ${what}: etcd ${address} refused: ${shortReason(cause)}`;
+  return new MeshError('MESH2006', message, { cause, ...(hint === undefined ? {} : { hint }) });
 }

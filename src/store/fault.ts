@@ -34,10 +34,3 @@ export function faultOf(error: unknown): Fault {
 export function isUnanswered(fault: Fault): boolean {
   return fault === 'not-sent' || fault === 'no-answer';
 }
-
-/** The part of a gRPC message that tells a person something. */
-export function shortReason(error: unknown): string {
-  const message = messageOf(error);
-  if (message.startsWith('4 DEADLINE_EXCEEDED')) return 'no answer in time';
-  return /connect E[A-Z]+/.exec(message)?.[0] ?? message.replace(/^\d+ [A-Z_]+: /, '').slice(0, 200);
-}

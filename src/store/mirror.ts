@@ -6,6 +6,7 @@ import { type Backoff, backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import { hintFor, shortReason } from './advice.js';
 import type { Connection, Endpoint } from './connection.js';
 import { listIntervals } from './list.js';
 import { applyBatch, batchOfEvents, batchOfListing, newRevisions } from './mirror-batches.js';
@@ -97,7 +98,13 @@ class ListAndWatch implements Mirror {
       }
       if (ending.planned || this.#closing.signal.aborted) continue;
       if (this.#setSynced(false, ending.reason)) {
-        log.warn({ reason: ending.reason, storeRevision: String(this.storeRevision) }, 'lost the watch on the store');
+        const { reason } = ending;
+        const fields = {
+          reason: shortReason(reason),
+          hint: hintFor(reason),
+          storeRevision: String(this.storeRevision),
+        };
+        log.warn(fields, 'lost the watch on the store');
       }
       await clock.sleep(backoffMs(RETRY, this.#failures++, Math.random), this.#closing.signal).catch(() => {}); // closed
     }

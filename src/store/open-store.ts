@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
-import { type Connection, connect, type TlsOptions } from './connection.js';
+import { type Connection, connect, type EtcdLogin, type TlsOptions } from './connection.js';
 import { startEmbedded } from './embedded/embedded.js';
 import { type Keys, keysUnder } from './keys.js';
 import { listIntervals } from './list.js';
@@ -23,6 +23,8 @@ export interface OpenStoreOptions {
   readonly prefix?: string;
   /** Files' contents, for `etcds://`. Without: the system's certificate authorities. */
   readonly tls?: TlsOptions;
+  /** For an etcd with authentication on; an embedded server has none. */
+  readonly login?: EtcdLogin | undefined;
   /** Where an embedded server listens, `host:port`. Default: loopback, the port it had before if that is free. */
   readonly listen?: string;
 }
@@ -50,7 +52,8 @@ export async function openStore(url: StoreUrl | string, options: OpenStoreOption
   });
   try {
     const description = `embedded ${parsed.dir} (etcd://${server.address})`;
-    return await open([server.address], false, prefix, description, options, () => server.close());
+    const own = { ...options, login: undefined };
+    return await open([server.address], false, prefix, description, own, () => server.close());
   } catch (error) {
     await server.close();
     throw error;
@@ -67,7 +70,7 @@ async function open(
 ): Promise<Store> {
   const { clock, log } = options;
   const timeoutMs = Math.min(options.timeoutMs, MAX_TIMEOUT_MS);
-  const connection = connect({ addresses, tls, clock, timeoutMs });
+  const connection = connect({ addresses, tls, login: options.login, clock, timeoutMs });
   const keys = keysUnder(prefix);
   const transact = transactOver(connection, keys, clock);
   try {

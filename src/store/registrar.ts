@@ -6,6 +6,7 @@ import { type Backoff, backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import { hintFor, shortReason } from './advice.js';
 import type { Connection } from './connection.js';
 import { faultOf } from './fault.js';
 import {
@@ -138,8 +139,11 @@ class LeasedKeys implements Registrar {
         await this.#sleep(this.#dueInMs());
       } catch (error) {
         if (faultOf(error) === 'lease-gone') this.#loseLease();
-        if (failures++ === 0) log.warn({ reason: messageOf(error) }, 'could not renew the registration in the store');
-        this.#announce(messageOf(error));
+        const reason = shortReason(error);
+        if (failures++ === 0) {
+          log.warn({ reason, hint: hintFor(error) }, 'could not renew the registration in the store');
+        }
+        this.#announce(reason);
         await clock.sleep(backoffMs(RETRY, failures, Math.random), this.#closing.signal).catch(() => {}); // closed
       }
     }

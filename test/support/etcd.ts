@@ -32,10 +32,12 @@ export function hasEtcd(): boolean {
   return false;
 }
 
-export async function startEtcd(): Promise<Etcd> {
+/** `flags` as on etcd's command line, without the dashes, instead of or besides our own. */
+export async function startEtcd(flagsOf: (port: number) => Flags = () => ({})): Promise<Etcd> {
   const folder = await temporaryFolder('etcd');
   const [client, peer] = [await freePort(), await freePort()];
-  const member = { name: 'default', dataDir: path.join(folder.path, 'data'), client, peer };
+  const flags = flagsOf(client);
+  const member = { name: 'default', dataDir: path.join(folder.path, 'data'), client, peer, flags };
   let running = await startMember(member, [member]);
   return {
     url: `etcd://127.0.0.1:${client}`,
@@ -57,12 +59,15 @@ export async function startEtcd(): Promise<Etcd> {
   };
 }
 
+type Flags = Readonly<Record<string, string>>;
+
 export interface MemberOptions {
   readonly name: string;
   readonly dataDir: string;
   /** Ports. */
   readonly client: number;
   readonly peer: number;
+  readonly flags?: Flags;
 }
 
 /** Resolves when it takes connections, which it does not do before its cluster has a quorum. */
@@ -78,6 +83,7 @@ export async function startMember(member: MemberOptions, cluster: readonly Membe
     'listen-peer-urls': peer,
     'initial-advertise-peer-urls': peer,
     'initial-cluster': cluster.map((one) => `${one.name}=http://127.0.0.1:${one.peer}`).join(','),
+    ...member.flags,
   };
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const child = spawn('etcd', args, { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -178,3 +178,11 @@ test('leases, acknowledgements and facts leave the very same state', () => {
   };
   expect(update(state, news)).toBe(state);
 });
+
+test('a head of the revisions that cannot be read is told of, and the revision before it stays', () => {
+  const state = update(emptySnapshot, { ...service('web'), [keys.revHead]: { revision: 7 } });
+  const damaged = update(state, { [keys.revHead]: 'oops' });
+  expect(damaged.snapshot.revision).toBe(7);
+  expect(damaged.findings.get(keys.revHead)?.message).toContain('head of the revisions');
+  expect(update(damaged, { [keys.revHead]: { revision: 8 } }).findings.size).toBe(0);
+});

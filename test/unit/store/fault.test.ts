@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { faultOf, shortReason } from '../../../src/store/fault.js';
+import { hintFor, shortReason } from '../../../src/store/advice.js';
+import { faultOf } from '../../../src/store/fault.js';
 
 describe('a failed call', () => {
   it.each([
@@ -25,5 +26,6 @@ describe('a failed call', () => {
     expect(shortReason(refused)).toBe('connect ECONNREFUSED');
     expect(shortReason(new Error('4 DEADLINE_EXCEEDED: Deadline exceeded'))).toBe('no answer in time');
     expect(shortReason(new Error('3 INVALID_ARGUMENT: etcdserver: x'))).toBe('etcdserver: x');
+    expect(hintFor(new Error('3 INVALID_ARGUMENT: etcdserver: x'))).toBeUndefined();
   });
 });
