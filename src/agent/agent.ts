@@ -2,7 +2,7 @@
 
 import { durationMs } from '../model/fields.js';
 import type { NodeStatus } from '../model/leased-values.js';
-import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../model/mesh.js';
+import { defaultMesh, MESH_NAME, type MeshSpec, meshKind, touchMs } from '../model/mesh.js';
 import { parseStored } from '../model/parse.js';
 import type { StoredDefinition } from '../model/revision.js';
 import { valueOf } from '../model/stored-value.js';
@@ -11,7 +11,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { openEventLog } from '../store/event-log.js';
-import type { Registrar, Store } from '../store/store.js';
+import type { Registrar, RegistrarOptions, Store } from '../store/store.js';
 import { nodeIsTaken, ownIdentity, untilNodeIsFree } from './claim.js';
 import { openCompose } from './compose.js';
 import { DEFAULT_DOCKER_HOST, openDocker } from './docker.js';
@@ -83,12 +83,12 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     );
     const storeView: StoreView = await openStoreView({ store, node, log, onChange: note }, signal);
     closers.push(() => storeView.close());
-    const ttlSeconds = await leaseTtlSeconds(store, signal);
+    const leased = await registrarOptions(store, signal);
     const identity = await ownIdentity();
-    await untilNodeIsFree(store, node, identity, ttlSeconds * 1000, clock, signal);
+    await untilNodeIsFree(store, node, identity, leased.ttlSeconds * 1000, clock, signal);
     const taken = new AbortController();
     const onHeld = (value: string): void => taken.abort(nodeIsTaken(node, value));
-    const registrar: Registrar = store.registrar({ ttlSeconds, claim: { key: store.keys.node(node), onHeld } });
+    const registrar: Registrar = store.registrar({ ...leased, claim: { key: store.keys.node(node), onHeld } });
     closers.push(() => registrar.close({ keepLease: true }));
     const registration = await openRegistration(store, registrar, node, signal);
     const events = openEventLog({ store, clock, log, by: `agent ${node}` });
@@ -181,11 +181,11 @@ function whenReached(
 }
 
 /** Read once: a lease keeps the time to live that it was granted with. Another value holds from the next start on. */
-async function leaseTtlSeconds(store: Store, signal: AbortSignal): Promise<number> {
+async function registrarOptions(store: Store, signal: AbortSignal): Promise<RegistrarOptions> {
   const entry = await store.get(store.keys.def('Mesh', undefined, MESH_NAME), signal);
   const stored = entry && valueOf<StoredDefinition>(entry.value, ['document']);
   const definition = stored && parseStored(stored.document, [meshKind]);
   // parseStored has found the shape of the one kind it was given.
   const mesh = (definition?.spec as MeshSpec | undefined) ?? defaultMesh;
-  return Math.ceil(durationMs(mesh.leaseTtl) / 1000);
+  return { ttlSeconds: Math.ceil(durationMs(mesh.leaseTtl) / 1000), touchMs: touchMs(mesh) };
 }

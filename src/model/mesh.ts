@@ -2,6 +2,10 @@ import { z } from 'zod';
 import { durationField, durationMs } from './fields.js';
 import { defineKind } from './kind.js';
 
+/** A third of it is the shortest time after which a registration is written again. */
+const MIN_RETENTION_MS = 3 * 60_000;
+const MAX_TOUCH_MS = 20 * 60_000;
+
 /** The one Mesh object is called so. */
 export const MESH_NAME = 'mesh';
 
@@ -25,6 +29,15 @@ export const meshSchema = z.strictObject({
   leaseTtl: durationField
     .default('10s')
     .describe("Life of an agent's lease: a dead agent's instances turn unhealthy after it. etcd's minimum is 2s"),
+  compactionRetention: durationField
+    .refine(
+      (text) => durationMs(text) >= MIN_RETENTION_MS,
+      'at least 3m: registrations are written again within a third',
+    )
+    .default('1h')
+    .describe(
+      "How long etcd keeps old revisions, its --auto-compaction-retention. Registrations are written again within a third of it, every 20m at the latest, so that clients of etcd's naming can resume their watches",
+    ),
   eviction: z
     .strictObject({
       linger: durationField
@@ -69,6 +82,11 @@ export const meshSchema = z.strictObject({
 export type MeshSpec = z.output<typeof meshSchema>;
 
 export const defaultMesh: MeshSpec = meshSchema.parse({});
+
+/** How often a registration is written again although nothing has changed. */
+export function touchMs(mesh: MeshSpec): number {
+  return Math.min(MAX_TOUCH_MS, durationMs(mesh.compactionRetention) / 3);
+}
 
 export const meshKind = defineKind<MeshSpec>({
   kind: 'Mesh',

@@ -1,8 +1,9 @@
 /** Real etcds that will not have us, or cannot take any more: a clear message, nothing lost, and no restart of ours after. */
 import { readFileSync } from 'node:fs';
-import { Etcd3 } from 'etcd3';
+import { Etcd3, Range } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DefinitionItem, List } from '../../src/model/api.js';
+import { meshRanges } from '../../src/pilot/mesh-ranges.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import type { EtcdLogin, TlsOptions } from '../../src/store/connection.js';
@@ -78,6 +79,42 @@ describe.skipIf(!hasEtcd())('etcd with authentication on', () => {
     registrar.set(store.keys.node('b'), '{}');
     await registrar.flush();
     expect(registrar.leaseId).toBe(leaseId);
+    await store.close();
+  });
+
+  it('lets in a user with the permissions that the how-to names, and no more', async () => {
+    const mesh = { user: 'mesh', password: 'secret' };
+    const admins = new Etcd3({
+      hosts: [`http://${etcd.address}`],
+      auth: { username: root.user, password: root.password },
+    });
+    await admins.user(mesh.user).create(mesh.password);
+    const role = admins.role('mesh');
+    await role.create();
+    for (const prefix of ['lightmesh/', 'services', 'versions']) {
+      await role.grant({ permission: 'Readwrite', range: Range.prefix(prefix) });
+    }
+    await role.grant({ permission: 'Read', range: new Range('lightmesh/', 'versions0') });
+    await admins.user(mesh.user).addRole('mesh');
+    admins.close();
+
+    const store = await open(etcd.url, { login: mesh });
+    const ranges = meshRanges(store.keys);
+    const mirror = store.mirror({ list: ranges, watch: ranges, onChange: () => undefined });
+    const registrar = store.registrar({ ttlSeconds: 5 });
+    registrar.set('services.other/web/10.0.0.1:80', '{"Op":0,"Addr":"10.0.0.1:80","Metadata":null}');
+    await registrar.flush();
+    await write(store, store.keys.def('Service', 'default', 'web'));
+    await until(
+      'both are seen',
+      () =>
+        mirror.synced &&
+        mirror.entries.has('services.other/web/10.0.0.1:80') &&
+        mirror.entries.has(store.keys.def('Service', 'default', 'web')),
+    );
+    await expect(write(store, 'elsewhere')).rejects.toMatchObject({
+      message: expect.stringContaining('permission denied'),
+    });
     await store.close();
   });
 

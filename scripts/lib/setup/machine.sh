@@ -27,6 +27,9 @@ missing_packages() {
   has_command etcd || echo etcd-server
   has_command etcdctl || echo etcd-client
   has_command curl || echo curl
+  # Certificates of a test's own, and a clock that steps.
+  ! $for_tests || has_command openssl || echo openssl
+  ! $for_tests || has_command faketime || echo faketime
   # Goes into images, where it finds no library of its own.
   is_static /bin/busybox || echo busybox-static
   has_wheels || python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || echo python3 python3-venv
