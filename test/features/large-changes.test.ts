@@ -11,7 +11,7 @@ import { connectSidecar, type Sidecar } from '../support/sidecar-client.js';
 import { until } from '../support/until.js';
 import { readWorld } from '../support/worlds.js';
 
-const OBJECTS = 300;
+const OBJECTS = 150;
 const by = 'test';
 
 let house: PilotHouse;
