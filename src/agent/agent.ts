@@ -22,7 +22,10 @@ import { openNodeFiles } from './node-files.js';
 import { openReconciler, type Progress, type Reconciler } from './reconcile.js';
 import { openRegistration } from './registration.js';
 import { openRests } from './rests.js';
+import { type LastGood, serveLastGood } from './serve-last-good.js';
 import { openStoreView, type StoreView } from './store-view.js';
+
+export { type LastGood, serveLastGood } from './serve-last-good.js';
 
 export interface AgentOptions {
   readonly node: string;
@@ -30,6 +33,8 @@ export interface AgentOptions {
   readonly store: Store;
   /** The node's files are below `<dataDir>/<node>/`. */
   readonly dataDir: string;
+  /** Stays the caller's, who has opened it before the store. Default: its own. */
+  readonly lastGood?: LastGood | undefined;
   /** `unix:///path` or `tcp://host:port`. Default: the local socket. */
   readonly dockerHost?: string | undefined;
   /** Such as `['docker', 'compose']`. Default: what this node was set up with, else what is found first. */
@@ -69,6 +74,8 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
   const note = (): void => reconciler?.note();
   const listeners = new Set<() => void>();
   try {
+    const lastGood = options.lastGood ?? (await serveLastGood(options));
+    if (options.lastGood === undefined) closers.push(() => lastGood.close());
     const docker = openDocker(options.dockerHost ?? DEFAULT_DOCKER_HOST);
     const dockerVersion = await docker.version();
     const files = await openNodeFiles({
@@ -135,6 +142,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       dockerView,
       health,
       hands: { node, store, docker, compose, files, registration, rests, clock, log, news },
+      lastGood,
       hasPilotsFile: await files.hasPilots(),
       onProgress: report,
     });

@@ -18,8 +18,13 @@ import { readText, removeFolder, writeIfDifferent } from './files.js';
 
 const PLANNED_FILE = 'instance.json';
 /** As the compose file mounts them. */
-const SHARED_FOLDER = 'shared';
+export const SHARED_FOLDER = 'shared';
 const RUN_FOLDER = 'run';
+
+/** Of the sidecar of the instance with this folder. */
+export function adminSocketIn(instanceFolder: string): string {
+  return path.join(instanceFolder, RUN_FOLDER, ADMIN_SOCKET);
+}
 
 export interface NodeFiles {
   readonly composeFile: string;
@@ -51,7 +56,7 @@ export async function openNodeFiles(options: NodeFilesOptions): Promise<NodeFile
   return {
     composeFile: path.join(folder, 'docker-compose.yml'),
     composeMemory: path.join(folder, 'compose-command.json'),
-    adminSocket: (instance) => path.join(folder, instance, RUN_FOLDER, ADMIN_SOCKET),
+    adminSocket: (instance) => adminSocketIn(path.join(folder, instance)),
     planned: () => planned,
     hasPilots: async () => (await readText(pilots)) !== undefined,
     async writePilots(addresses) {

@@ -10,6 +10,7 @@ import { type Lanes, openLanes } from './lanes.js';
 import { nextSteps } from './next-steps.js';
 import { actualInstances, probeTargets } from './observe.js';
 import { hasReached, obstacles } from './progress.js';
+import type { LastGood } from './serve-last-good.js';
 import type { Step } from './steps.js';
 import type { StoreView } from './store-view.js';
 
@@ -41,12 +42,13 @@ export interface ReconcilerOptions {
   readonly dockerView: DockerView;
   readonly health: HealthWatch;
   readonly hands: Omit<Hands, 'plan' | 'filesWritten' | 'pilotsWritten' | 'drained' | 'listed' | 'forgotten'>;
+  readonly lastGood: Pick<LastGood, 'problems'>;
   readonly hasPilotsFile: boolean;
   readonly onProgress: (progress: Progress) => void;
 }
 
 export function openReconciler(options: ReconcilerOptions): Reconciler {
-  const { storeView, dockerView, health, onProgress } = options;
+  const { storeView, dockerView, health, lastGood, onProgress } = options;
   const { clock, log, node, registration, files, rests } = options.hands;
   const drained = new Set<string>();
   let filesOf: NodePlan | undefined;
@@ -116,7 +118,9 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
   };
   const tell = (plan: NodePlan, actual: ActualNode): void => {
     const views = [storeView.problem(), dockerView.problem()].filter((text) => text !== undefined);
-    const problems = [...views, ...obstacles(plan, actual), ...lanes.problems()].slice(-MAX_PROBLEMS);
+    const problems = [...views, ...lastGood.problems(), ...obstacles(plan, actual), ...lanes.problems()].slice(
+      -MAX_PROBLEMS,
+    );
     const reachedRevision = hasReached(plan, actual) ? plan.revision : progress.reachedRevision;
     if (reachedRevision !== progress.reachedRevision) {
       hands.news.node(

@@ -1,37 +1,52 @@
 /** Asks a sidecar's admin interface, which listens on a unix socket that only this machine can reach. */
-import { open } from 'node:fs/promises';
 import { request } from 'node:http';
-import path from 'node:path';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import { throughShortPath } from './short-path.js';
 
 const CALL_LIMIT_MS = 2000;
-/** A longer path does not fit into a socket address (unix(7): 108 bytes with the final zero). */
-const MAX_SOCKET_PATH_BYTES = 107;
-const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_STATS_BYTES = 1024 * 1024;
+/** 20,000 endpoints are about 10 MB. */
+const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
 /** What comes in for the app: HTTP requests, and connections where the port is plain TCP. */
 const IN_FLIGHT_STATS = '^(http\\.inbound.*\\.downstream_rq_active|tcp\\.inbound.*\\.downstream_cx_active)$';
+/** One line per subscription: when it took over something last, in milliseconds since the epoch, and how often. */
+const UPDATE_STATS = '^(server\\.state|(cluster|http|cluster_manager|listener_manager)\\..*\\.update_(success|time))$';
+const LIVE = /^server\.state: 0$/m;
 
 /** Requests (TCP: connections) that callers have open through this sidecar's inbound listeners. */
 export async function requestsInFlight(socketPath: string, signal: AbortSignal): Promise<number> {
-  const query = `/stats?format=json&filter=${encodeURIComponent(IN_FLIGHT_STATS)}`;
-  const text = await throughShortPath(socketPath, (short) => get(short, query, signal));
+  const text = await get(socketPath, `/stats?format=json&filter=${encodeURIComponent(IN_FLIGHT_STATS)}`, signal);
   // Shape: Envoy's admin interface, `GET /stats?format=json`; counters and gauges have a value, histograms do not.
   const { stats } = JSON.parse(text) as { readonly stats: readonly { readonly value?: number }[] };
   return stats.reduce((sum, stat) => sum + (stat.value ?? 0), 0);
 }
 
-/** Data directories may be deep: then the socket is reached through an open handle on its folder. */
-async function throughShortPath<T>(socketPath: string, call: (short: string) => Promise<T>): Promise<T> {
-  if (Buffer.byteLength(socketPath) <= MAX_SOCKET_PATH_BYTES) return call(socketPath);
-  const folder = await open(path.dirname(socketPath), 'r');
-  try {
-    return await call(`/proc/self/fd/${folder.fd}/${path.basename(socketPath)}`);
-  } finally {
-    await folder.close();
-  }
+/** Another text whenever the sidecar has taken over an update. Undefined while it is still starting, or draining. */
+export async function updateMark(socketPath: string, signal: AbortSignal): Promise<string | undefined> {
+  const text = await get(socketPath, `/stats?filter=${encodeURIComponent(UPDATE_STATS)}`, signal);
+  return LIVE.test(text) ? text : undefined;
 }
 
-function get(socketPath: string, path: string, signal: AbortSignal): Promise<string> {
+/** The parts of Envoy's configuration that come from a control plane, as `/config_dump?resource=` names them. */
+export type DumpPart =
+  | 'dynamic_active_clusters'
+  | 'dynamic_endpoint_configs'
+  | 'dynamic_listeners'
+  | 'dynamic_route_configs';
+
+/** JSON in the field names of Envoy's protos. */
+export async function configDump(socketPath: string, part: DumpPart, signal: AbortSignal): Promise<readonly object[]> {
+  const include = part === 'dynamic_endpoint_configs' ? '&include_eds' : '';
+  const text = await get(socketPath, `/config_dump?resource=${part}${include}`, signal, MAX_CONFIG_BYTES);
+  // Shape: envoy.admin.v3.ConfigDump; without anything of that part there is no list.
+  return (JSON.parse(text) as { readonly configs?: readonly object[] }).configs ?? [];
+}
+
+function get(socketPath: string, path: string, signal: AbortSignal, maxBytes = MAX_STATS_BYTES): Promise<string> {
+  return throughShortPath(socketPath, (short) => getFrom(short, path, signal, maxBytes));
+}
+
+function getFrom(socketPath: string, path: string, signal: AbortSignal, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void =>
       reject(
@@ -45,7 +60,7 @@ function get(socketPath: string, path: string, signal: AbortSignal): Promise<str
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
         text += chunk;
-        if (text.length > MAX_ANSWER_BYTES) call.destroy(new Error('the answer is too long'));
+        if (text.length > maxBytes) call.destroy(new Error('the answer is too long'));
       });
       response.on('error', fail);
       response.on('end', () => {

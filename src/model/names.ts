@@ -38,6 +38,12 @@ export function proxyId(namespace: string, service: string, instance: string, no
   return `${namespace}/${service}/${instance}@${node}`;
 }
 
+/** Of a proxy id that is well formed. Both parts are fit to be the name of a folder. */
+export function proxyParts(id: string): { readonly instance: string; readonly node: string } | undefined {
+  const [, instance, node] = /^[^/]+\/[^/]+\/([a-z0-9][a-z0-9.-]*)@([a-z0-9][a-z0-9-]*)$/.exec(id) ?? [];
+  return instance === undefined || node === undefined ? undefined : { instance, node };
+}
+
 /** Prefix of an upstream's environment variables: upper case, `-` to `_`. */
 export function environmentName(name: string): string {
   return name.toUpperCase().replaceAll('-', '_');

@@ -132,9 +132,9 @@ function adsConfig(): object {
   };
 }
 
-/** Envoy's own back-off goes up to 30 s, for which a proxy would be deaf after each outage. */
+/** Envoy's own back-off goes up to 30 s, for which a proxy would be deaf after each outage. It draws from 0 to the interval. */
 function grpcService(cluster: string): object {
-  const retry_back_off = { base_interval: '0.2s', max_interval: '2s' };
+  const retry_back_off = { base_interval: '0.2s', max_interval: '1s' };
   return { envoy_grpc: { cluster_name: cluster, retry_policy: { retry_back_off } } };
 }
 

@@ -14,6 +14,22 @@ export function pilotsFile(addresses: readonly string[]): string {
   return `${JSON.stringify({ version_info: digestOf(sorted), resources: [assignment] }, null, 2)}\n`;
 }
 
+/** The addresses in such a file, sorted; none when it is not one. */
+export function pilotsIn(text: string): readonly { readonly host: string; readonly port: number }[] {
+  // Every address in it is that of a pilot, wherever it stands.
+  const found: { host: string; port: number }[] = [];
+  try {
+    JSON.parse(text, (_key, value: { address?: unknown; port_value?: unknown } | null) => {
+      if (typeof value?.address === 'string' && typeof value.port_value === 'number')
+        found.push({ host: value.address, port: value.port_value });
+      return value;
+    });
+  } catch {
+    return []; // damaged: as good as none
+  }
+  return found;
+}
+
 function socketAddress(text: string): object {
   const [, v6, v4, port] = /^(?:\[([0-9a-fA-F:]+)\]|(\d+\.\d+\.\d+\.\d+)):(\d{1,5})$/.exec(text) ?? [];
   if (port === undefined) throw new Error(`a pilot's address is IP:port, found ${JSON.stringify(text)}`);

@@ -55,8 +55,9 @@ export interface AdsHost {
   /**
    * Called once per stream with its first node. May wait until the host has something to serve; the signal aborts when the
    * stream ends first. A MeshError that is not retryable ends the stream with PERMISSION_DENIED, anything else with UNAVAILABLE.
+   * `hasEarlier` tells whether the proxy has anything from an earlier stream. Ask late: its types speak one after the other.
    */
-  connect(node: ProxyNode, signal: AbortSignal): Promise<ProxyHandle>;
+  connect(node: ProxyNode, signal: AbortSignal, hasEarlier: () => boolean): Promise<ProxyHandle>;
   /** The proxy refused what it was sent; called before anything else is sent to it. */
   rejected?(node: ProxyNode, rejection: Rejection): void;
   /** The proxy has everything that views up to this store revision have for it; called before those of `onAcked`. */
@@ -91,7 +92,7 @@ export interface ProxyStatus {
 }
 
 export interface AdsServer {
-  /** Starts to listen, `host:port` with port 0 for a free one; answers the bound address. */
+  /** Starts to listen, `host:port` with port 0 for a free one, or `unix:/path`; answers the bound address. */
   listen(address: string): Promise<string>;
   /** The views of these proxies (default: of all) may have changed. Takes them at once: pacing is the host's business. */
   changed(proxyIds?: Iterable<string>): void;
@@ -104,6 +105,8 @@ export interface AdsServer {
    * report is never reported. Does nothing for a proxy that does not report.
    */
   cutLoadWindow(proxyId: string, isCut: (cluster: string) => boolean): void;
+  /** Ends the streams of this proxy with UNAVAILABLE: it looks for another control plane, or comes back. */
+  sendAway(proxyId: string): void;
   /** Ends the streams with UNAVAILABLE, so that proxies go to another replica, and stops listening. Waits at most `drainMs`, default 2000. */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
@@ -114,7 +117,7 @@ export interface XdsMetrics {
   acknowledged(type: ResourceShort): void;
   rejected(type: ResourceShort): void;
   connected(streamKind: 'delta' | 'sotw'): void;
-  /** `reason` is from a small set: `client`, `shutdown`, `ack timeout`, `bad request`, `too much`, `refused`. */
+  /** `reason` is from a small set: `EndReason` of stream.ts. */
   disconnected(streamKind: 'delta' | 'sotw', reason: string): void;
 }
 

@@ -109,6 +109,11 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       ackedCallbacks.add(callback);
       return () => ackedCallbacks.delete(callback);
     },
+    sendAway(proxyId) {
+      const details = 'another control plane answers again';
+      for (const stream of [...(streamsByProxy.get(proxyId) ?? [])])
+        stream.end('sent away', status.UNAVAILABLE, details);
+    },
     cutLoadWindow: (proxyId, isCut) => loads.cut(proxyId, isCut),
     async close({ drainMs = DRAIN_MS } = {}) {
       closing.abort(new Error('server closes'));
@@ -124,11 +129,15 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
 function bind(server: Server, address: string): Promise<string> {
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (!error) return resolve(`${address.slice(0, address.lastIndexOf(':'))}:${port}`);
+      if (!error) return resolve(address.startsWith('unix:') ? address : withPort(address, port));
       const isTaken = /EADDRINUSE|address already in use/i.test(error.message);
       reject(
         new MeshError(isTaken ? 'MESH2010' : 'MESH2000', `could not listen on ${address} for xDS`, { cause: error }),
       );
     });
   });
+}
+
+function withPort(address: string, port: number): string {
+  return `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
 }

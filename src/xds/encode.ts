@@ -52,6 +52,12 @@ export function encodeResource(short: ResourceShort, json: object): EncodedResou
   return { name, typeUrl: type.typeUrl, digest, needs, ...frameResource(type.typeUrl, name, digest, message) };
 }
 
+/** A resource as `encodeResource` takes it, from the field names of its proto: what Envoy's `/config_dump` shows. */
+export function fromProtoNames(short: ResourceShort, json: object): object {
+  const { message } = resourceType(short);
+  return decodeMessage(message, encodeMessage(message, json)) as object; // the shape is the descriptor's own
+}
+
 /** The bytes of any message of the registry. Equal JSON gives equal bytes, in whatever order its keys stand. */
 export function encodeMessage(messageName: string, json: object): Uint8Array {
   const schema = schemaOf(messageName);

@@ -7,7 +7,7 @@ import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus, XdsMetrics } from './ads-host.js';
 import { createStreamState, nextStep, receive, type StreamState, updateView } from './ordering.js';
 import { MAX_NAMES, type Received, readDeltaRequest, readNode, readSotwRequest, TooMuch } from './read-request.js';
-import { type ResourceShort, typeOfUrl } from './resource-types.js';
+import { type ResourceShort, resourceType, resourceTypes, typeOfUrl } from './resource-types.js';
 import type { Response } from './response.js';
 import { statusOf } from './stream-status.js';
 import type { Request } from './subscribe.js';
@@ -17,6 +17,8 @@ import { deltaDiscoveryResponse, discoveryResponse } from './wire.js';
 
 /** A proxy that is silent for this long after a response hangs; on a new stream it can start afresh. */
 export const ACK_TIMEOUT_MS = 30_000;
+/** A stream on which nothing is asked. Envoy opens such ones when it has two control planes, and does not leave them by itself. */
+export const FIRST_REQUEST_LIMIT_MS = 500;
 /** Messages that may wait while the host makes up its mind about a new proxy. */
 export const MAX_WAITING_MESSAGES = 64;
 
@@ -31,7 +33,18 @@ export interface StreamSurroundings {
   acked(): void;
 }
 
-export type EndReason = 'client' | 'shutdown' | 'ack timeout' | 'bad request' | 'too much' | 'refused';
+export type EndReason =
+  | 'client'
+  | 'shutdown'
+  | 'silent'
+  | 'resync'
+  | 'sent away'
+  | 'ack timeout'
+  | 'bad request'
+  | 'too much'
+  | 'refused';
+/** Nothing is wrong with these. */
+const ordinary: ReadonlySet<EndReason> = new Set(['client', 'shutdown', 'silent', 'resync', 'sent away']);
 
 export class AdsStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>;
@@ -39,6 +52,7 @@ export class AdsStream {
   readonly #around: StreamSurroundings;
   readonly #abort = new AbortController();
   readonly #connectedSince: number;
+  readonly #openedMs: number;
   readonly #sentAtMs = new Map<ResourceShort, number>();
   readonly #ackedAt = new Map<ResourceShort, number>();
   readonly #unknownTypes = new Set<string>();
@@ -47,12 +61,14 @@ export class AdsStream {
   #handle: ProxyHandle | undefined;
   #state: StreamState | undefined;
   #wakeAtMs: number | undefined;
+  #earlier: EarlierContent = 'none';
 
   constructor(call: ServerDuplexStream<Buffer, Buffer>, kind: StreamKind, around: StreamSurroundings) {
     this.#call = call;
     this.#kind = kind;
     this.#around = around;
     this.#connectedSince = around.clock.now();
+    this.#openedMs = around.clock.monotonic();
     call.on('data', (message: Buffer) => this.#receive(message));
     call.on('end', () => this.end('client'));
     call.on('cancelled', () => this.end('client'));
@@ -74,7 +90,9 @@ export class AdsStream {
   /** Called a few times a second: what waits for time alone. */
   tick(nowMs: number): void {
     const oldestMs = Math.min(...this.#sentAtMs.values());
-    if (oldestMs + ACK_TIMEOUT_MS <= nowMs) {
+    if (!this.#node && this.#openedMs + FIRST_REQUEST_LIMIT_MS <= nowMs) {
+      this.end('silent', status.UNAVAILABLE, `no request for ${FIRST_REQUEST_LIMIT_MS} ms`);
+    } else if (oldestMs + ACK_TIMEOUT_MS <= nowMs) {
       this.end('ack timeout', status.DEADLINE_EXCEEDED, `no answer to a response for ${ACK_TIMEOUT_MS / 1000} s`);
     } else if (this.#state && this.#wakeAtMs !== undefined && this.#wakeAtMs <= nowMs) this.#push(this.#state);
   }
@@ -100,7 +118,7 @@ export class AdsStream {
     this.#around.left(this);
     this.#handle?.closed();
     const proxy = this.#node?.id;
-    if (reason !== 'client' && reason !== 'shutdown') {
+    if (!ordinary.has(reason)) {
       this.#around.logger.warn({ proxy, peer: this.#call.getPeer(), reason, details }, 'stream of a proxy ended');
     }
   }
@@ -110,6 +128,7 @@ export class AdsStream {
     try {
       const { node, request } = this.#read(message);
       if (!this.#node) this.#introduce(node);
+      this.#earlier = withRequest(this.#earlier, request, this.#state);
       if (this.#state) this.#answer(this.#state, request);
       else if (this.#waiting.length >= MAX_WAITING_MESSAGES)
         throw new TooMuch('too many messages before the first answer');
@@ -135,7 +154,7 @@ export class AdsStream {
 
   async #connect(node: ProxyNode): Promise<void> {
     try {
-      const handle = await this.#around.host.connect(node, this.#abort.signal);
+      const handle = await this.#around.host.connect(node, this.#abort.signal, () => this.#earlier !== 'none');
       if (this.#abort.signal.aborted) return handle.closed();
       this.#handle = handle;
       const state = createStreamState(this.#kind, handle.view());
@@ -177,12 +196,21 @@ export class AdsStream {
     if (verdict.kind === 'acked') {
       this.#ackedAt.set(short, clock.now());
       metrics.acknowledged(short);
+      if (this.#earlier === 'untold' && resourceType(short).wildcard) this.#resync();
       return;
     }
     metrics.rejected(short);
     const { error, resources } = verdict;
     logger.warn({ proxy: this.#node?.id, type: short, resources, error }, 'proxy refused a response');
     if (this.#node) host.rejected?.(this.#node, { type: short, error, resources });
+  }
+
+  /**
+   * The proxy has resources of another control plane (the agent's last good ones) and has not told us which: those that we
+   * do not know would stay for ever. Envoy tells it on the next stream to a control plane from which it has had an answer.
+   */
+  #resync(): void {
+    this.end('resync', status.UNAVAILABLE, 'come back and tell what you have');
   }
 
   #takeView(state: StreamState, handle: ProxyHandle): void {
@@ -195,6 +223,7 @@ export class AdsStream {
   }
 
   #push(state: StreamState): void {
+    if (this.#abort.signal.aborted) return;
     const ackedBefore = state.ackedRevision;
     const nowMs = this.#around.clock.monotonic();
     const { responses, wakeAtMs } = nextStep(state, nowMs);
@@ -214,4 +243,17 @@ export class AdsStream {
     this.#around.metrics.pushed(type.short, message.length);
     this.#call.write(message);
   }
+}
+
+/** What the proxy had when it came. `untold`: it asks for what only earlier clusters or listeners can have named. */
+type EarlierContent = 'none' | 'told' | 'untold';
+
+function withRequest(known: EarlierContent, request: Request, stream: StreamState | undefined): EarlierContent {
+  const isTold = request.kind === 'delta' ? request.initialVersions.length > 0 : request.version !== '';
+  if (isTold || known === 'told') return 'told';
+  if (request.kind === 'sotw') return known; // a full state takes away by itself what is too much
+  const asked = typeOfUrl(request.typeUrl);
+  const referring = resourceTypes.find(({ needs }) => needs !== undefined && needs === asked?.short);
+  const hasSent = referring !== undefined && (stream?.subscriptions.get(referring.short)?.lastNonce ?? '') !== '';
+  return referring !== undefined && !hasSent && request.subscribe.length > 0 ? 'untold' : known;
 }

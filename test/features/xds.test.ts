@@ -321,6 +321,46 @@ describe('the server', () => {
     expect(await stream.status()).toMatchObject({ code: 4, details: /30 s/ });
   });
 
+  test('ends a stream on which nothing is asked', async () => {
+    xds = await startXds();
+    const stream = xds.client().delta();
+    expect(await stream.status()).toMatchObject({ code: 14, details: 'no request for 500 ms' });
+  });
+
+  test('asks a proxy once more that has resources of another control plane and does not tell which', async () => {
+    xds = await startXds();
+    xds.show(full(1));
+    const first = xds.client().delta();
+    // What only a cluster can have named that came from elsewhere.
+    first.send('EDS', { resourceNamesSubscribe: ['a', 'elsewhere'] });
+    first.send('CDS');
+    first.ack(await first.next('CDS'));
+    expect(await first.status()).toMatchObject({ code: 14, details: 'come back and tell what you have' });
+    const second = xds.client().delta();
+    second.send('EDS', { resourceNamesSubscribe: ['a', 'elsewhere'] });
+    second.send('CDS', { initialResourceVersions: { a: 'x', elsewhere: 'y' } });
+    const clusters = await second.next('CDS');
+    expect([...clusters.resources.keys()]).toEqual(['a']);
+    second.ack(clusters);
+    const removal = await until('the removal', async () => {
+      const response = await second.next();
+      second.ack(response);
+      return response.type === 'CDS' && response;
+    });
+    expect(removal.removed).toEqual(['elsewhere']);
+  });
+
+  test('sends one proxy elsewhere, and no other', async () => {
+    xds = await startXds();
+    const one = xds.client().delta({ id: 'one' });
+    const other = xds.client().delta({ id: 'other' });
+    for (const stream of [one, other]) stream.send('RTDS', { resourceNamesSubscribe: ['mesh'] });
+    await until('both', () => xds.server.proxies().length === 2);
+    xds.server.sendAway('one');
+    expect((await one.status()).code).toBe(14);
+    expect(only(xds.server.proxies()).id).toBe('other');
+  });
+
   test('sends proxies elsewhere when it closes', async () => {
     xds = await startXds();
     const stream = xds.client().delta();

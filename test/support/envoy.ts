@@ -1,8 +1,11 @@
 /** A real Envoy for tests, with its admin on a free loopback port and its log in a temporary file. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { freePort } from './mesh-process.js';
 import { until } from './until.js';
 
@@ -34,6 +37,7 @@ export function isEnvoyMissing(): boolean {
 
 export interface Envoy {
   readonly pid: number;
+  /** 0 where the bootstrap has an admin of its own, on a socket. */
   readonly adminPort: number;
   readonly logFile: string;
   /** Body of an admin page; throws on any status but 200. */
@@ -47,8 +51,8 @@ export interface Envoy {
 }
 
 export interface EnvoyOptions {
-  /** In JSON; an `admin` is added when there is none. */
-  readonly bootstrap: object;
+  /** In JSON; an `admin` is added when there is none. One of its own is on a unix socket, as the planner's is. */
+  readonly bootstrap: { readonly admin?: unknown };
   /** Where its files go; default a new temporary directory. */
   readonly baseDir?: string;
 }
@@ -57,7 +61,8 @@ export async function startEnvoy({ bootstrap, baseDir }: EnvoyOptions): Promise<
   const binary = findEnvoy();
   if (!binary) throw new Error('no Envoy binary');
   const directory = mkdtempSync(path.join(baseDir ?? tmpdir(), 'envoy-'));
-  const adminPort = await freePort();
+  const own = bootstrap.admin as { address: { pipe: { path: string } } } | undefined; // as the planner writes it
+  const adminPort = own === undefined ? await freePort() : 0;
   const admin = { address: { socketAddress: { address: '127.0.0.1', portValue: adminPort } } };
   const configFile = path.join(directory, 'envoy.json');
   const logFile = path.join(directory, 'envoy.log');
@@ -65,8 +70,12 @@ export async function startEnvoy({ bootstrap, baseDir }: EnvoyOptions): Promise<
   const child = spawn(binary, ['-c', configFile, '--disable-hot-restart', '--concurrency', '1', '-l', 'info'], {
     stdio: ['ignore', openSync(logFile, 'a'), openSync(logFile, 'a')],
   });
-  const envoy = envoyOf(child, adminPort, logFile);
-  await until(`Envoy's admin on port ${adminPort}`, async () => {
+  const envoy = envoyOf(
+    child,
+    own === undefined ? { port: adminPort } : { socketPath: own.address.pipe.path },
+    logFile,
+  );
+  await until("Envoy's admin", async () => {
     if (child.exitCode !== null) return true;
     return (await envoy.adminGet('/server_info')) !== '';
   });
@@ -74,17 +83,17 @@ export async function startEnvoy({ bootstrap, baseDir }: EnvoyOptions): Promise<
   return envoy;
 }
 
-function envoyOf(child: ChildProcess, adminPort: number, logFile: string): Envoy {
+function envoyOf(child: ChildProcess, admin: { port?: number; socketPath?: string }, logFile: string): Envoy {
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const adminGet = async (page: string): Promise<string> => {
-    const response = await fetch(`http://127.0.0.1:${adminPort}${page}`);
-    const body = await response.text();
-    if (!response.ok) throw new Error(`${page}: ${response.status} ${body}`);
+    const [response] = (await once(get({ ...admin, path: page, agent: false }), 'response')) as [IncomingMessage];
+    const body = await text(response);
+    if (response.statusCode !== 200) throw new Error(`${page}: ${response.statusCode} ${body}`);
     return body;
   };
   return {
     pid: child.pid ?? 0,
-    adminPort,
+    adminPort: admin.port ?? 0,
     logFile,
     adminGet,
     async stat(name) {

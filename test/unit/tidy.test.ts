@@ -24,7 +24,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   xds: ['runtime'],
   store: ['model', 'runtime'],
   pilot: ['model', 'dsl', 'planner', 'runtime', 'store', 'xds'],
-  agent: ['model', 'runtime', 'store', 'planner'],
+  // xds: it serves its sidecars' last good configuration when no pilot is left.
+  agent: ['model', 'runtime', 'store', 'planner', 'xds'],
   client: ['model', 'runtime', 'store'],
   cli: ['model', 'dsl', 'planner', 'runtime', 'store', 'pilot', 'agent'],
 };

@@ -33,7 +33,7 @@ describe('the bootstrap', () => {
       { envoy_grpc: { cluster_name: 'agent_lkg' } },
     ]);
     for (const service of ads_config.grpc_services) {
-      expect(service).toMatchObject({ envoy_grpc: { retry_policy: { retry_back_off: { max_interval: '2s' } } } });
+      expect(service).toMatchObject({ envoy_grpc: { retry_policy: { retry_back_off: { max_interval: '1s' } } } });
     }
   });
 

@@ -1,0 +1,181 @@
+/** Goal: a real Envoy that starts while no pilot answers serves from what its agent has kept, and follows the pilots again by itself. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type LastGood, serveLastGood } from '../../src/agent/agent.js';
+import { allKinds } from '../../src/dsl/kinds.js';
+import type { GrayResponse, List, ProxyItem } from '../../src/model/api.js';
+import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
+import { createApi } from '../../src/pilot/api/api.js';
+import { type Bootstrap, bootstrap, PILOTS_FILE, proxyMetadata } from '../../src/planner/bootstrap.js';
+import { pilotsFile } from '../../src/planner/pilots-file.js';
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
+import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
+import { freePort, temporaryFolder } from '../support/mesh-process.js';
+import { nodePlan, plannedInstance } from '../support/node-plans.js';
+import { openPilotHouse, type PilotHouse, setInstance } from '../support/pilot-house.js';
+import { smallWorld } from '../support/small-world.js';
+import { until } from '../support/until.js';
+
+const by = 'test';
+const gray = '/v1/gray/default/reviews';
+
+describe.skipIf(isEnvoyMissing())('the last good configuration', () => {
+  const servers: Server[] = [];
+  let house: PilotHouse;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let lastGood: LastGood;
+  let envoy: Envoy;
+  let boot: Bootstrap;
+  let proxyPort = 0;
+  let plan: NodePlan;
+  const node = 'a';
+  const kept = (): Promise<string> => readFile(path.join(folder.path, node, 'web-v1-1', 'last-good.jsonl'), 'utf8');
+  const keep = (): Promise<LastGood> =>
+    serveLastGood({ dataDir: folder.path, node, clock: systemClock, log: silentLogger });
+
+  beforeAll(async () => {
+    house = await openPilotHouse();
+    folder = await temporaryFolder('last-good');
+    const services = [
+      { name: 'web', spec: { port: 8080 } },
+      { name: 'reviews', spec: { port: 9080, stable: 'v1' }, versions: { v1: {}, v2: {} } },
+    ];
+    await house.apply(smallWorld({ nodes: [], deploy: [], services }));
+    const web = await webInstance();
+    const reviews = [await instanceOf('v1'), await instanceOf('v2')];
+    plan = nodePlan(1, [web, ...reviews], { node, address: '127.0.0.1' });
+    for (const instance of reviews) await setInstance(house.store, plan, instance, 'healthy');
+    const places = {
+      shared: path.join(folder.path, node, 'shared'),
+      run: path.join(folder.path, node, 'web-v1-1/run'),
+    };
+    for (const place of Object.values(places)) await mkdir(place, { recursive: true });
+    await writeFile(`${places.shared}/${PILOTS_FILE}`, pilotsFile([house.pilot.xdsAddress]));
+    boot = bootstrap({ proxy: proxyMetadata(plan, web), region: '', zone: '', places });
+    lastGood = await keep();
+    envoy = await startEnvoy({ bootstrap: boot, baseDir: folder.path });
+    await until('a first answer', async () => (await ask()) === 'v1');
+  });
+
+  afterAll(async () => {
+    await envoy?.stop();
+    for (const server of servers) server.close();
+    await lastGood?.close();
+    await house?.close();
+    await folder?.remove();
+  });
+
+  async function instanceOf(name: string): Promise<PlannedInstance> {
+    const server = createServer((_request, response) => response.end(name));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    server.keepAliveTimeout = 120_000; // a connection that closes by itself would look like a lost request
+    const { port } = server.address() as AddressInfo; // a TCP server has one
+    const ports = { app: { http: port }, inbound: { http: port }, proxy: 1, metrics: 2, upstreams: {} };
+    return plannedInstance({ instance: `reviews-${name}-1`, ports });
+  }
+
+  async function webInstance(): Promise<PlannedInstance> {
+    proxyPort = await freePort();
+    const [app, inbound, metrics] = [await freePort(), await freePort(), await freePort()];
+    return plannedInstance({
+      instance: 'web-v1-1',
+      servicePorts: [{ name: 'http', port: 8080, protocol: 'http' }],
+      ports: { app: { http: app }, inbound: { http: inbound }, proxy: proxyPort, metrics, upstreams: {} },
+      upstreams: [
+        {
+          mode: 'proxy',
+          name: 'reviews',
+          namespace: 'default',
+          service: 'reviews',
+          port: 9080,
+          protocol: 'http',
+          listener: undefined,
+        },
+      ],
+    });
+  }
+
+  function ask(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const call = request({ port: proxyPort, agent: false, headers: { host: 'reviews:9080' } }, (response) => {
+        let body = '';
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve(response.statusCode === 200 ? body : `status ${response.statusCode}`));
+      });
+      call.on('error', reject);
+      call.end();
+    });
+  }
+
+  /** ADS and load reports are one request each; with the agent there is no second one. */
+  const isServedByAgent = async (): Promise<boolean> =>
+    (await envoy.stat(/^cluster\.agent_lkg\.upstream_rq_active$/)) > 0 &&
+    (await envoy.stat(/^cluster\.pilots\.upstream_rq_active$/)) === 0;
+  const isInSync = async (): Promise<boolean> => {
+    const { items } = await house.get<List<ProxyItem>>('/v1/proxies');
+    return items.length === 1 && Object.values(items[0]?.types ?? {}).every(({ state }) => state === 'SYNCED');
+  };
+  const clusters = (): Promise<string> => envoy.adminGet('/config_dump?resource=dynamic_active_clusters');
+
+  /** Milliseconds until the sidecar, started anew, answers. */
+  async function restartSidecar(): Promise<number> {
+    await envoy.kill();
+    const startedMs = performance.now();
+    envoy = await startEnvoy({ bootstrap: boot, baseDir: folder.path });
+    await until('an answer', async () => /^v[12]$/.test(await ask()));
+    return performance.now() - startedMs;
+  }
+
+  /** As `mesh --store` works when no pilot is left. */
+  async function onStore(path: string, body: object): Promise<void> {
+    const { store } = house;
+    const api = createApi({ store, kinds: allKinds, clock: systemClock, log: silentLogger, version: 'test' });
+    const response = await api.request(path, { method: 'POST', body: JSON.stringify({ by, ...body }) });
+    expect(response.status).toBe(200);
+  }
+
+  test('is what the pilots serve, kept as soon as the sidecar has it', async () => {
+    await until('it is kept', async () => (await kept()).includes('outbound|9080||reviews'));
+    expect(await lastGood.kept()).toEqual(['web-v1-1']);
+    expect(lastGood.problems()).toEqual([]);
+    const before = await kept();
+    await house.post<GrayResponse>(`${gray}/start`, { by, to: 'v2', weight: 10 });
+    await until('the change is kept', async () => (await kept()) !== before);
+  });
+
+  test('is not what a sidecar gets while a pilot serves', async () => {
+    await restartSidecar();
+    expect(await isServedByAgent()).toBe(false);
+    await until('the pilot serves it', isInSync);
+  });
+
+  test('serves a sidecar that starts while no pilot is left, and it takes over what changed when one is back', async () => {
+    await house.pilot.close();
+    expect(await restartSidecar()).toBeLessThan(5000);
+    expect(await isServedByAgent()).toBe(true);
+    await onStore(`${gray}/rollback`, { why: 'no pilot answers' });
+    await onStore('/v1/delete', { objects: [{ kind: 'Version', namespace: 'default', name: 'reviews-v2' }] });
+    const failures: string[] = [];
+    let isLoaded = true;
+    const load = (async () => {
+      while (isLoaded) {
+        const answer = await ask().catch(String);
+        if (!/^v[12]$/.test(answer)) failures.push(answer);
+      }
+    })();
+    await house.restartPilot();
+    const backMs = performance.now();
+    await until('the pilot serves it', isInSync);
+    expect(performance.now() - backMs).toBeLessThan(5000);
+    expect(await clusters()).not.toContain('|v2|');
+    expect(await isServedByAgent()).toBe(false);
+    isLoaded = false;
+    await load;
+    expect(failures).toEqual([]);
+  });
+});
