@@ -111,8 +111,7 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     },
     sendAway(proxyId) {
       const details = 'another control plane answers again';
-      for (const stream of [...(streamsByProxy.get(proxyId) ?? [])])
-        stream.end('sent away', status.UNAVAILABLE, details);
+      for (const stream of streamsByProxy.get(proxyId) ?? []) stream.end('sent away', status.UNAVAILABLE, details);
     },
     cutLoadWindow: (proxyId, isCut) => loads.cut(proxyId, isCut),
     async close({ drainMs = DRAIN_MS } = {}) {
