@@ -24,6 +24,7 @@ import { openRegistration } from './registration.js';
 import { openRests } from './rests.js';
 import { type LastGood, serveLastGood } from './serve-last-good.js';
 import { openStoreView, type StoreView } from './store-view.js';
+import { openWitness } from './witness.js';
 
 export { type LastGood, serveLastGood } from './serve-last-good.js';
 
@@ -118,6 +119,8 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       },
     });
     closers.push(() => dockerView.close());
+    const witness = openWitness({ store, node, registrar, clock, log, random: Math.random });
+    closers.push(() => witness.close());
     const health = openHealthWatch(docker, clock, note);
     closers.push(() => health.close());
     const startedAt = clock.now();

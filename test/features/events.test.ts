@@ -27,7 +27,8 @@ beforeAll(async () => {
   log.record(instance('details-v1-2', 'details', 'unhealthy', 'app: HTTP status 503'));
   log.record({ reason: 'node-back', tone: 'normal', kind: 'Node', name: 'node-a', node: 'node-a', message: 'up' });
   await until('three events are stored', async () => {
-    return (await house.store.list(house.store.keys.below('event'))).entries.length === 3;
+    const { entries } = await house.store.list(house.store.keys.below('event'));
+    return entries.filter(({ value }) => value.includes('agent node-a')).length === 3;
   });
 });
 
@@ -39,9 +40,10 @@ afterAll(async () => {
 const mesh = (line: string, options: CliOptions = {}): Promise<CliResult> =>
   cli(line.split(' '), { fetch, env: { MESH_SERVER: `http://${house.pilot.httpAddress}` }, ...options });
 
+/** Without those of the pilots, whose election comes when it comes. */
 const reasons = async (line: string): Promise<string[]> => {
   const list = JSON.parse((await mesh(`${line} -o json`)).stdout) as List<EventItem>;
-  return list.items.map(({ reason, name }) => `${reason} ${name}`);
+  return list.items.filter(({ kind }) => kind !== 'Pilot').map(({ reason, name }) => `${reason} ${name}`);
 };
 
 test('events and revisions are one story, newest last', async () => {
@@ -72,6 +74,19 @@ test('a gray transition is told from its revision', async () => {
   await house.post('/v1/gray/default/reviews/start', { by: 'test', to: 'v2', weight: 10 });
   const { items } = await house.get<List<EventItem>>('/v1/events?service=reviews&limit=1');
   expect(items.map(({ message }) => message)).toEqual(['gray start: default/reviews v1 to v2: step at 10 %']);
+});
+
+test('the leader of the pilots tells that it leads, and of nodes whose agents have gone', async () => {
+  const told = async (kind: string): Promise<string[]> => {
+    const { items } = await house.get<List<EventItem>>(`/v1/events?kind=${kind}`);
+    return items.map(({ reason, name, by }) => `${reason} ${name} by ${by}`);
+  };
+  await until('it leads', async () => (await told('Pilot')).includes('leader p1 by pilot p1'));
+  const registrar = house.store.registrar({ ttlSeconds: 10 });
+  registrar.set(house.store.keys.node('node-b'), JSON.stringify({ node: 'node-b' }));
+  await registrar.flush();
+  await registrar.close();
+  await until('it is told', async () => (await told('Node')).includes('node-gone node-b by pilot p1'));
 });
 
 test('the same thing again is counted, and a watch shows it again', async () => {

@@ -13,7 +13,7 @@ import type { Mirror, MirrorBatch, Registrar, Store, Transaction } from '../../s
 import type { SnapshotState } from '../snapshot.js';
 import { followFacts, type GuardFacts, noFacts } from './facts.js';
 import { type GuardPolicy, policyOf, type TermMemory } from './guard.js';
-import { newsOf } from './news.js';
+import { newsOf, nodeGone } from './news.js';
 import { holdFrom, nextEvictions, noMemory } from './next-evictions.js';
 import { type EvictionStep, operationsOf } from './steps.js';
 
@@ -108,6 +108,11 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
     const { kind, namespace, name, service, node, message } = news;
     log[step.action === 'freeze' ? 'error' : 'info']({ pilot: id, kind, namespace, name, service, node }, message);
   };
+  /** Its return is told by the agent itself. */
+  const tellOfNode = (key: string): void => {
+    const parsed = store.keys.parse(key);
+    if (parsed?.kind === 'node') events.record(nodeGone(parsed.node));
+  };
   const ask = async (leases: readonly string[], signal: AbortSignal): Promise<Map<string, boolean>> => {
     const found = await Promise.all(
       leases.map(async (lease) => [lease, await store.isLeaseAlive(lease, signal)] as const),
@@ -146,6 +151,7 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
   return {
     changed(batch) {
       facts = followFacts(facts, batch, store.keys);
+      if (election.term() !== undefined) for (const { key } of batch.deletes) tellOfNode(key);
       rounds.note();
     },
     note: () => rounds.note(),

@@ -45,6 +45,11 @@ export function newsOf(step: EvictionStep, { lingerMs }: Pick<GuardPolicy, 'ling
   }
 }
 
+export function nodeGone(node: string): EventNews {
+  const message = `its agent was stopped, or its lease is over. Containers go on serving; start it again: mesh agent --node ${node}`;
+  return { reason: 'node-gone', tone: 'warning', kind: 'Node', name: node, node, message };
+}
+
 /** For the log, events and `mesh status`: what it is, and what to do. */
 export function alarmOf(scope: string, why: string): string {
   const { kind, namespace, name } = scopeOf(scope);
