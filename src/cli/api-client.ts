@@ -10,6 +10,7 @@ import type {
   DeployResponse,
   ErrorBody,
   EventItem,
+  EvictionStatus,
   GrayCommandRequest,
   GrayHistoryItem,
   GrayResponse,
@@ -93,6 +94,7 @@ export interface Api {
   events(query: EventQuery): Promise<List<EventItem>>;
   nodes(): Promise<List<NodeItem>>;
   status(): Promise<StatusResponse>;
+  evictions(): Promise<EvictionStatus>;
   thaw(request: ThawRequest): Promise<ThawResponse>;
   grayStart(namespace: string, service: string, request: GrayStartRequest): Promise<GrayResponse>;
   grayShift(namespace: string, service: string, request: GrayShiftRequest): Promise<GrayResponse>;
@@ -141,6 +143,7 @@ export function createApi(transport: Transport, options: ApiOptions): Api {
     events: (query) => get(path(['v1', 'events'], { ...query })),
     nodes: () => get('/v1/nodes'),
     status: () => get('/v1/status'),
+    evictions: () => get('/v1/evictions'),
     thaw: (request) => post('/v1/thaw', request),
     grayStart: (namespace, service, request) => post(path(['v1', 'gray', namespace, service, 'start']), request),
     grayShift: (namespace, service, request) => post(path(['v1', 'gray', namespace, service, 'shift']), request),

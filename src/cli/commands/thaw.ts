@@ -25,7 +25,7 @@ export const command = defineCommand<Options>({
   async run(session, [service], { message }) {
     const { namespace } = session.settings;
     const api = await session.api();
-    const { frozen } = (await api.status()).eviction;
+    const { frozen } = await api.evictions();
     const scope = service === undefined ? undefined : fullName(namespace, service);
     const chosen = frozen.filter((item) => item.thaw === undefined && (scope === undefined || item.scope === scope));
     if (chosen.length > 0) {

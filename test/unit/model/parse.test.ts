@@ -118,6 +118,13 @@ spec:
 });
 
 describe('checkDefinitions', () => {
+  it('refuses a linger that would remove the first of many before the last is missed', () => {
+    const mesh = (linger: string): string =>
+      `apiVersion: mesh/v1\nkind: Mesh\nmetadata: { name: mesh }\nspec: { leaseTtl: 10s, eviction: { linger: ${linger} } }\n`;
+    expect(problemsOf(mesh('9s'))).toMatchObject([{ code: 'MESH1005', hint: expect.stringContaining('at least 10s') }]);
+    expect(problemsOf(mesh('10s'))).toEqual([]);
+  });
+
   it.each([
     [
       'an upstream that does not exist',
