@@ -9,7 +9,9 @@ import type { GuardFacts } from './facts.js';
 export interface Member {
   /** Instance id, or the address of what registers itself. */
   readonly id: string;
-  readonly isLost: boolean;
+  readonly isRegistered: boolean;
+  /** The node whose agent, as long as it lives, answers for whether it is registered; undefined for nobody but itself. */
+  readonly spokesman: string | undefined;
   /** `ip:port`. */
   readonly address: string;
   /** Empty where unknown. */
@@ -22,45 +24,45 @@ export interface Member {
 export interface Members {
   /** By id; those that are evicted too, while their record stands. */
   readonly all: ReadonlyMap<string, Member>;
-  readonly lost: readonly Member[];
+  readonly unregistered: readonly Member[];
   /** What registers itself and is not remembered so, by address. */
   readonly unseen: ReadonlyMap<string, SeenAddress>;
   /** Addresses that are remembered in vain: an agent answers for them. */
   readonly obsolete: readonly string[];
 }
 
-/** Costs something only where a service or the set of living agents has changed. */
-export const membersOf = remember((sources: ServiceSources, liveNodes: GuardFacts['liveNodes']): Members => {
+/** Costs something only where a service has changed. */
+export const membersOf = remember((sources: ServiceSources): Members => {
   const { managed, selfRegistered, missing } = presenceOf(sources);
   const all = new Map<string, Member>();
   for (const [id, { record, isRegistered }] of managed) {
     if (record.state === 'starting') continue; // nobody has used it yet
     const { node, version } = record;
-    const isLost = !isRegistered && !hasSpokesman(record, liveNodes);
-    all.set(id, { id, isLost, address: addressOf(record), node, version, lease: undefined });
+    // A `mesh sidecar` (plan revision 0) keeps its registration itself.
+    const spokesman = record.planRevision > 0 ? node : undefined;
+    all.set(id, { id, isRegistered, spokesman, address: addressOf(record), node, version, lease: undefined });
   }
   const unseen = new Map<string, SeenAddress>();
   for (const [address, { version, mesh, lease }] of selfRegistered) {
-    all.set(address, selfMember(address, { version, mesh, lease }, false));
+    all.set(address, selfMember(address, { version, mesh, lease }, true));
     if (!isSameSeen(sources.seen.get(address), { version, mesh, lease })) unseen.set(address, { version, mesh, lease });
   }
-  for (const [address, seen] of missing) all.set(address, selfMember(address, seen, true));
+  for (const [address, seen] of missing) all.set(address, selfMember(address, seen, false));
   return {
     all,
-    lost: [...all.values()].filter((member) => member.isLost),
+    unregistered: [...all.values()].filter(({ isRegistered }) => !isRegistered),
     unseen,
     obsolete: [...sources.seen.keys()].filter((address) => !all.has(address)),
   };
 });
 
-/** A living agent speaks for its instances. A `mesh sidecar` (plan revision 0) keeps its registration itself. */
-function hasSpokesman(record: InstanceRecord, liveNodes: GuardFacts['liveNodes']): boolean {
-  return record.planRevision > 0 && liveNodes.has(record.node);
+export function isLost({ isRegistered, spokesman }: Member, { liveNodes }: Pick<GuardFacts, 'liveNodes'>): boolean {
+  return !isRegistered && (spokesman === undefined || !liveNodes.has(spokesman));
 }
 
-function selfMember(address: string, { version, mesh, lease }: SeenAddress, isLost: boolean): Member {
+function selfMember(address: string, { version, mesh, lease }: SeenAddress, isRegistered: boolean): Member {
   const node = typeof mesh['node'] === 'string' ? mesh['node'] : '';
-  return { id: address, isLost, address, node, version, lease };
+  return { id: address, isRegistered, spokesman: undefined, address, node, version, lease };
 }
 
 function isSameSeen(before: SeenAddress | undefined, after: SeenAddress): boolean {

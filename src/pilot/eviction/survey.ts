@@ -1,8 +1,8 @@
 /** The first half of the decision: who is missing, and what is to be written down about who came, who is missing and who is back. */
 import type { Eviction } from '../../model/eviction.js';
-import type { StoredEviction } from '../endpoints.js';
+import type { ServiceSources, StoredEviction } from '../endpoints.js';
 import type { GuardWorld, Now, TermMemory } from './guard.js';
-import { type Member, membersOf } from './members.js';
+import { isLost, type Member, type Members, membersOf } from './members.js';
 import type { EvictionStep, Of } from './steps.js';
 
 /** A member that is missing and not evicted yet. Times are monotonic milliseconds. */
@@ -37,44 +37,48 @@ export function survey(world: GuardWorld, { sightings }: Pick<TermMemory, 'sight
   for (const [scope, sources] of world.sources) {
     const [namespace = '', service = ''] = scope.split('/');
     const of = (id: string): Of => ({ namespace, service, id });
-    const members = membersOf(sources, world.liveNodes);
-    for (const [id, seen] of members.unseen) steps.push({ action: 'remember', ...of(id), seen });
-    for (const id of members.obsolete) steps.push({ action: 'forget', ...of(id) });
-    for (const id of sources.evictions.keys()) {
-      const member = members.all.get(id);
-      if (member?.isLost !== true) {
-        steps.push({ action: 'clear', ...of(id), why: member === undefined ? 'left' : 'returned' });
-      }
-    }
-    let gone = 0;
-    for (const member of members.lost) {
+    const members = membersOf(sources);
+    steps.push(...bookkeeping(members, sources, world, of));
+    let size = members.all.size;
+    for (const member of members.unregistered) {
+      if (!isLost(member, world)) continue;
       const suspicion = sources.evictions.get(member.id);
-      if (suspicion?.value.state === 'evicted') {
-        gone++;
-        continue;
-      }
-      if (suspicion === undefined) {
-        const verdict = howLost(member, world);
-        if (verdict === 'unknown') {
-          questions.add(member.lease ?? '');
-          continue;
-        }
-        if (verdict === 'left') {
-          gone++;
-          steps.push({ action: 'forget', ...of(member.id) });
-          continue;
-        }
+      const verdict = suspicion?.value.state ?? howLost(member, world);
+      if (verdict === 'evicted' || verdict === 'left') size--;
+      if (verdict === 'left') steps.push({ action: 'forget', ...of(member.id) });
+      if (verdict === 'unknown') questions.add(member.lease ?? '');
+      if (verdict === 'lost') {
         steps.push({ action: 'suspect', ...of(member.id), eviction: suspicionOf(member, world.healthOf(scope), now) });
       }
+      if (verdict !== 'lost' && verdict !== 'suspect') continue;
       const key = `${scope}/${member.id}`;
       // Inherited from the leader before: its clock tells how old the loss is, but the linger begins anew.
       const ageMs = suspicion === undefined ? 0 : Math.max(0, now.wallMs - suspicion.value.since);
       const sighting = sightings.get(key) ?? { lostAtMs: now.monotonicMs - ageMs, seenAtMs: now.monotonicMs };
       lost.push({ ...of(member.id), scope, key, member, suspicion, ...sighting });
     }
-    if (members.all.size > gone) sizes.set(scope, members.all.size - gone);
+    if (size > 0) sizes.set(scope, size);
   }
   return { steps, questions: [...questions], lost, sizes };
+}
+
+/** Who registers itself is remembered, and who is back or has left is no suspect any more. */
+function bookkeeping(
+  members: Members,
+  { evictions }: ServiceSources,
+  world: GuardWorld,
+  of: (id: string) => Of,
+): readonly EvictionStep[] {
+  const cleared = [...evictions.keys()].flatMap((id): EvictionStep[] => {
+    const member = members.all.get(id);
+    if (member === undefined) return [{ action: 'clear', ...of(id), why: 'left' }];
+    return isLost(member, world) ? [] : [{ action: 'clear', ...of(id), why: 'returned' }];
+  });
+  return [
+    ...[...members.unseen].map(([id, seen]) => ({ action: 'remember', ...of(id), seen }) as const),
+    ...members.obsolete.map((id) => ({ action: 'forget', ...of(id) }) as const),
+    ...cleared,
+  ];
 }
 
 /** What registers itself leaves in order when it takes its key away; when its lease has ended, nobody has said anything. */
