@@ -11,7 +11,7 @@ import { type LoadResult, load, startLoad } from '../../scripts/load.mjs';
 import type { GrayStatus, InstanceItem, NodeItem } from '../../src/model/api.js';
 import { acceptanceWorld, NODE_A, NODE_B, version, virtualService } from '../support/acceptance-world.js';
 import { type Etcd, startEtcd } from '../support/etcd.js';
-import { buildGoClients, callInGo } from '../support/go-clients.js';
+import { buildGoClients, followInGo } from '../support/go-clients.js';
 import { type Daemon, freePort, mesh, meshOk, run, startDaemon, temporaryFolder } from '../support/mesh-process.js';
 import { until } from '../support/until.js';
 
@@ -65,6 +65,8 @@ const share = (result: LoadResult, backend: string): number =>
   (100 * (result.byBackend.get(backend) ?? 0)) / result.sent;
 const fourSigma = (percent: number, requests: number): number =>
   400 * Math.sqrt(((percent / 100) * (1 - percent / 100)) / requests);
+
+const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((a, b) => a + b, 0);
 
 function expectShare(result: LoadResult, backend: string, percent: number): void {
   expect(Math.abs(share(result, backend) - percent), `${backend} got ${share(result, backend)} %`).toBeLessThanOrEqual(
@@ -274,21 +276,56 @@ describe('a gray release', () => {
     await meshOk(['--server', server, 'delete', '-y', '-f', '-'], { input: virtualService });
   });
 
-  it('never shows its version to callers that resolve names in etcd', async () => {
-    await cli('gray', 'start', 'audit', '--to', 'v2', '--weight', '100');
-    const [caller] = await instances('productpage');
-    const answers = await Promise.all(
-      Array.from(
-        { length: 20 },
-        async () =>
-          (await (await fetch(`http://${caller?.address}/call/ledger/x`)).json()) as { body: { version: string } },
-      ),
-    );
-    expect(new Set(answers.map((a) => a.body.version))).toEqual(new Set(['v1']));
+  it('never shows its version to callers that resolve names in etcd before plain traffic gets it, and fails none', async () => {
     const go = await buildGoClients();
-    const seen = await callInGo(go.current, { etcd: etcd.address, target: 'services/audit', calls: 20 });
-    expect(Object.keys(seen.backends)).toEqual(['audit/v1']);
-    await cli('gray', 'rollback', 'audit');
+    const follow = { etcd: etcd.address, target: 'services/audit', perSecond: 100 };
+    const callers = [followInGo(go.current, follow), followInGo(go.legacy, follow)];
+    const [caller] = await instances('productpage');
+    const inNode = async (calls: number): Promise<Set<string>> => {
+      const url = `http://${caller?.address}/call/ledger/x`;
+      const answers = await Promise.all(Array.from({ length: calls }, async () => (await fetch(url)).json()));
+      return new Set(answers.map((answer) => (answer as { body: { version: string } }).body.version));
+    };
+    /** What all callers in Go have got since this was asked last. */
+    let before: Readonly<Record<string, number>>[] = callers.map(() => ({}));
+    const seenInGo = (): Set<string> => {
+      const now = callers.map((one) => one.calls().backends);
+      const grown = now.flatMap((counts, i) => Object.keys(counts).filter((by) => counts[by] !== before[i]?.[by]));
+      before = now;
+      return new Set(grown);
+    };
+    const settlesAt = async (backend: string): Promise<void> => {
+      const address = (await instances('audit')).find((i) => `audit/${i.version}` === backend)?.address;
+      await until(`only ${backend} is listed`, () => callers.every((one) => one.addresses()?.join() === address));
+      // The calls that were on their way when the list changed.
+      const isAlone = (): boolean => [...seenInGo()].join() === backend;
+      await until(`only ${backend} answers`, isAlone);
+      await moreCalls(300);
+      expect(seenInGo()).toEqual(new Set([backend]));
+    };
+    const moreCalls = async (count: number): Promise<void> => {
+      const made = (): number => Math.min(...callers.map((one) => sum(one.calls().backends)));
+      const from = made();
+      await until(`${count} more calls in Go`, () => made() >= from + count, 30_000);
+    };
+
+    await moreCalls(100);
+    await cli('gray', 'start', 'audit', '--to', 'v2', '--weight', '10');
+    await moreCalls(300);
+    expect(await inNode(20)).toEqual(new Set(['v1']));
+    expect(seenInGo()).toEqual(new Set(['audit/v1']));
+    await cli('gray', 'promote', 'audit', '--full');
+    await settlesAt('audit/v2');
+    await until('Node follows', async () => [...(await inNode(5))].join() === 'v2');
+    await cli('gray', 'undo', 'audit');
+    await settlesAt('audit/v1');
+    await until('Node follows', async () => [...(await inNode(5))].join() === 'v1');
+    for (const one of callers) {
+      await one.stop();
+      expect(one.calls().failures).toEqual({});
+      expect(one.lists.filter((list) => list.length === 0)).toEqual([]);
+      expect(one.broken).toEqual([]);
+    }
   });
 });
 

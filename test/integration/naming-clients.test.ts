@@ -2,6 +2,9 @@
  * Mode 3, an upstream without a proxy: what callers see that resolve names in etcd themselves. The demo application does
  * it with lightmesh/client, programs in Go with the stock resolvers of etcd's own clients; all are held to the same.
  */
+import { execFile, spawn } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
 import { type Clock, systemClock } from '../../src/runtime/clock.js';
@@ -11,7 +14,15 @@ import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
 import { type Etcd, startEtcd } from '../support/etcd.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
-import { buildGoClients, callInGo, followInGo, type GoFollower, type GoFollowOptions } from '../support/go-clients.js';
+import {
+  buildGo,
+  buildGoClients,
+  callInGo,
+  followInGo,
+  type GoFollower,
+  type GoFollowOptions,
+} from '../support/go-clients.js';
+import { freePort, root } from '../support/mesh-process.js';
 import { operatorAt } from '../support/stores.js';
 import { until } from '../support/until.js';
 
@@ -244,6 +255,49 @@ describe.each(goClients)('a %s client of etcd in Go', (client) => {
       await ours.close();
       await proxy.close();
     }
+  });
+});
+
+describe('the examples of docs/how-to/clients.md', () => {
+  const examples = path.join(root, 'fixtures/examples');
+  const env = (): NodeJS.ProcessEnv => ({ ...process.env, MESH_ETCD: etcd.address });
+  const node = (file: string, ...args: string[]): Promise<{ stdout: string }> =>
+    promisify(execFile)('node', [path.join(examples, 'node', file), ...args], { env: env() });
+  const isListed = async (address: string): Promise<boolean> =>
+    (await store.get(`services/ledger/${address}`)) !== undefined;
+
+  async function runs<T>(command: string, args: readonly string[], test: () => Promise<T>): Promise<T> {
+    const child = spawn(command, args, { env: env(), stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    try {
+      return await test();
+    } finally {
+      child.kill('SIGTERM');
+      await ended;
+    }
+  }
+
+  it('a service in Go lists itself, callers in Node and in Go find it, and it leaves at once', async () => {
+    const [call, service] = [await buildGo('examples/go', 'call'), await buildGo('examples/go', 'register')];
+    const address = `127.0.0.1:${await freePort()}`;
+    await runs(service, ['ledger', address], async () => {
+      await until('it is listed', () => isListed(address));
+      const inNode = await node('call.mjs', 'etcd:///services/ledger');
+      expect(inNode.stdout.trim().split('\n')).toEqual(Array(10).fill(`${address} SERVING`));
+      const inGo = await promisify(execFile)(call, ['etcd:///services/ledger'], { env: env() });
+      expect(inGo.stdout).toBe(inNode.stdout);
+    });
+    expect(await isListed(address)).toBe(false);
+  });
+
+  it('a service in Node lists itself, a caller in Node finds it, and it leaves at once', async () => {
+    const [host, port] = ['127.0.0.1', String(await freePort())];
+    await runs('node', [path.join(examples, 'node/register.mjs'), 'ledger', host, port], async () => {
+      await until('it is listed', () => isListed(`${host}:${port}`));
+      const { stdout } = await node('follow.mjs', 'services/ledger');
+      expect(stdout.trim().split('\n')).toEqual(Array(3).fill(`ledger at ${host}:${port}`));
+    });
+    expect(await isListed(`${host}:${port}`)).toBe(false);
   });
 });
 

@@ -64,3 +64,10 @@ it('a service of your own: its definitions hold together and can be planned', ()
   expect(planned.problems).toEqual([]);
   expect(planned.steps.map(({ action, service }) => `${action} ${service}`)).toEqual(['add orders', 'add orders']);
 });
+
+it('the programs in the page about clients are those that the tests run', () => {
+  const page = readPage('docs/how-to/clients.md');
+  const shown = [...page.matchAll(/\(`(fixtures\/examples\/[^`]+)`\)[^`]*```(?:js|go)\n([^]*?)```/g)];
+  expect(shown.map(([, file]) => file)).toHaveLength(5);
+  for (const [, file, code] of shown) expect(code).toBe(readPage(file?.endsWith('.mjs') ? file : `${file}/main.go`));
+});
