@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationField, durationMs } from './fields.js';
+import { durationField, durationMs, nameField } from './fields.js';
 import { defineKind } from './kind.js';
 
 /** A third of it is the shortest time after which a registration is written again. */
@@ -77,6 +77,24 @@ export const meshSchema = z.strictObject({
     })
     .prefault({})
     .describe('The Envoy beside each instance'),
+  naming: z
+    .strictObject({
+      roots: z
+        .array(
+          z.strictObject({
+            path: z
+              .string()
+              .regex(/^\/?[^/]+(\/[^/]+)*$/, 'a root is /grpc or prod/rpc, without a slash at its end')
+              .regex(/^(?!(services|versions)(\.[^/]*)?(\/|$))/, 'services and versions are read anyway')
+              .describe('Below it stands `<service>/<anything>`; a leading slash is a part of it'),
+            namespace: nameField.default('default').describe('Where the services that are found there belong'),
+          }),
+        )
+        .default([])
+        .describe('Registries that others write, in the same format below roots of their own'),
+    })
+    .prefault({})
+    .describe("Where instances are read from besides the mesh's own naming keys"),
 });
 
 export type MeshSpec = z.output<typeof meshSchema>;

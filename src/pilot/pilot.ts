@@ -14,17 +14,17 @@ import { listenHttp } from './api/listen.js';
 import { countsOf } from './eviction/counts.js';
 import { openGuardLoop } from './eviction/guard-loop.js';
 import { foldWhenLeft } from './fold-when-left.js';
-
 import { freshnessOf } from './freshness.js';
 import { followHistory, noHistory } from './history.js';
 import { readLastGood, withLastGood } from './last-good.js';
 import { meshRanges } from './mesh-ranges.js';
 import { createMetrics } from './metrics.js';
+import { followNamingRoots } from './naming-roots.js';
 import type { Pilot, PilotOptions } from './options.js';
 import { createProxies } from './proxies.js';
 import { createPublisher } from './publish.js';
 import { collectReleaseFacts } from './release/release-facts.js';
-import { emptySnapshot, type SnapshotState, updateSnapshot } from './snapshot.js';
+import { type EntryChanges, emptySnapshot, type SnapshotState, updateSnapshot } from './snapshot.js';
 import { followStaging, noStaging } from './staged.js';
 import { translate } from './translate/index.js';
 import { hostOf, refuseOpenAddress, trustedNetworks } from './trusted-networks.js';
@@ -88,17 +88,21 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   });
 
   const onChange = (batch: MirrorBatch): void => {
-    const { snapshot: before, findings } = state;
     const followed = followStaging(staging, batch, keys);
     staging = followed.staging;
     folder.note(staging);
-    state = updateSnapshot(state, followed.changes, { keys, kinds: allKinds });
+    watchHistory(batch);
+    take(followed.changes);
+    guard.changed(batch);
+    roots.follow(state.snapshot.mesh.naming.roots);
+  };
+  const take = (changes: EntryChanges): void => {
+    const { snapshot: before, findings } = state;
+    state = updateSnapshot(state, changes, { keys, kinds: allKinds });
     const { snapshot } = state;
     for (const { path, message } of newFindings(findings, state.findings)) {
       log.warn({ key: path, problem: message }, 'a value of the store cannot be used, and is not');
     }
-    watchHistory(batch);
-    guard.changed(batch);
     if (snapshot !== before && !history.isLost) {
       metrics.changed(snapshot.storeRevision);
       if (snapshot.releases !== before.releases) metrics.releases(snapshot.releases);
@@ -106,10 +110,14 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       // A gray release goes out at once, and back at once, whatever else is changing.
       if (isReady) publisher.update(snapshot, snapshot.releases !== before.releases);
     }
-    const { puts, deletes } = followed.changes;
-    const changed = [...puts, ...deletes].map(({ key }) => key);
+    const changed = [...changes.puts, ...changes.deletes].map(({ key }) => key);
     for (const listener of listeners) listener(changed);
   };
+  // The position is that of the mesh's own mirror: what a foreign registry shows is not a revision that anybody waits for.
+  const roots = followNamingRoots(store, (changes) => {
+    take({ ...changes, storeRevision: state.snapshot.storeRevision });
+    guard.note();
+  });
   const watchHistory = (batch: MirrorBatch): void => {
     const wasLost = history.isLost;
     history = followHistory(history, batch, mirror.entries.get(keys.revHead));
@@ -197,7 +205,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     await registrar.close();
     await server.close();
     await http?.close();
-    await mirror.close();
+    await Promise.all([mirror.close(), roots.close()]);
   };
   let closed: Promise<void> | undefined;
   const closeAll = (): Promise<void> => (closed ??= closeOnce());
@@ -226,6 +234,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       await clock.sleep(HEAD_RETRY_MS, closing.signal);
     }
     while (!(await takeLastGood())) await clock.sleep(HEAD_RETRY_MS, closing.signal);
+    await untilAborted(roots.whenListed(), closing.signal);
     isReady = true;
     publisher.update(state.snapshot, true);
     publisher.publishNow();

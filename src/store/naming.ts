@@ -19,25 +19,24 @@ export interface NamingKey extends NamingName {
 }
 
 /** What a Go client dials: `etcd:///` and this. No slash at either end, or it would find nothing. */
-export function namingTarget(name: NamingName, root = ''): string {
+export function namingTarget(name: NamingName): string {
   const [tree, path] =
     name.version === undefined ? ['services', name.service] : ['versions', `${name.service}/${name.version}`];
   const suffix = name.namespace === DEFAULT_NAMESPACE ? '' : `.${name.namespace}`;
-  return `${root}${tree}${suffix}/${path}`;
+  return `${tree}${suffix}/${path}`;
 }
 
-export function namingKey(name: NamingName, address: string, root = ''): string {
-  return `${namingTarget(name, root)}/${address}`;
+export function namingKey(name: NamingName, address: string): string {
+  return `${namingTarget(name)}/${address}`;
 }
 
 /** All naming keys, of every namespace: `services.` to `services/` are neighbours in the order of bytes. */
-export function namingRanges(root = ''): { start: string; end: string }[] {
-  return ['services', 'versions'].map((tree) => ({ start: `${root}${tree}.`, end: `${root}${tree}0` }));
+export function namingRanges(): { start: string; end: string }[] {
+  return ['services', 'versions'].map((tree) => ({ start: `${tree}.`, end: `${tree}0` }));
 }
 
-export function parseNamingKey(key: string, root = ''): NamingKey | undefined {
-  if (!key.startsWith(root)) return undefined;
-  const [head = '', service = '', ...rest] = key.slice(root.length).split('/');
+export function parseNamingKey(key: string): NamingKey | undefined {
+  const [head = '', service = '', ...rest] = key.split('/');
   const [, tree, suffix] = /^(services|versions)(?:\.([^.]+))?$/.exec(head) ?? [];
   if (tree === undefined || service === '') return undefined;
   const namespace = suffix ?? DEFAULT_NAMESPACE;

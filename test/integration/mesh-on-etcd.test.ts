@@ -278,7 +278,7 @@ describe('a gray release', () => {
 
   it('never shows its version to callers that resolve names in etcd before plain traffic gets it, and fails none', async () => {
     const go = await buildGoClients();
-    const follow = { etcd: etcd.address, target: 'services/audit', perSecond: 100 };
+    const follow = { etcd: etcd.address, target: 'services/audit', perSecond: 200 };
     const callers = [followInGo(go.current, follow), followInGo(go.legacy, follow)];
     const [caller] = await instances('productpage');
     const inNode = async (calls: number): Promise<Set<string>> => {

@@ -10,6 +10,7 @@ import { PILOT_ROLE } from '../eviction/guard-loop.js';
 import { evictionStatus } from '../eviction/shown.js';
 import { meshRanges } from '../mesh-ranges.js';
 import { type MeshState, meshStateOf } from '../mesh-state.js';
+import { readNamingRoots } from '../naming-roots.js';
 import { grayStatus } from '../release/gray-status.js';
 import { publishedEntries } from '../staged.js';
 import { ackStateOf } from '../wait-for-acks.js';
@@ -29,7 +30,11 @@ export interface MeshView {
 
 export async function readMeshView(api: ApiContext, signal: AbortSignal): Promise<MeshView> {
   const { entries, storeRevision } = await api.store.list(meshRanges(api.store.keys), {}, signal);
-  return meshViewOf(api, entries, storeRevision);
+  const view = meshViewOf(api, entries, storeRevision);
+  const { roots } = view.state.snapshot.mesh.naming;
+  if (roots.length === 0) return view;
+  const foreign = await readNamingRoots(api.store, roots, storeRevision, signal);
+  return meshViewOf(api, [...entries, ...foreign], storeRevision);
 }
 
 export function meshViewOf(api: ApiContext, listed: readonly Entry[], storeRevision: bigint): MeshView {

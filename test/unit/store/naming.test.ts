@@ -11,14 +11,13 @@ import {
 
 describe('naming keys', () => {
   it.each([
-    [{ namespace: 'default', service: 'reviews' }, '', 'services/reviews/10.0.0.7:8080'],
-    [{ namespace: 'shop', service: 'reviews' }, '', 'services.shop/reviews/10.0.0.7:8080'],
-    [{ namespace: 'default', service: 'reviews', version: 'v1.2' }, '', 'versions/reviews/v1.2/10.0.0.7:8080'],
-    [{ namespace: 'shop', service: 'reviews', version: 'v1' }, 'mesh/', 'mesh/versions.shop/reviews/v1/10.0.0.7:8080'],
-    [{ namespace: 'default', service: 'reviews' }, '/old/', '/old/services/reviews/10.0.0.7:8080'],
-  ])('of %j under %j are written and read back', (name, root, key) => {
-    expect(namingKey(name, '10.0.0.7:8080', root)).toBe(key);
-    expect(parseNamingKey(key, root)).toEqual({ version: undefined, ...name, id: '10.0.0.7:8080' });
+    [{ namespace: 'default', service: 'reviews' }, 'services/reviews/10.0.0.7:8080'],
+    [{ namespace: 'shop', service: 'reviews' }, 'services.shop/reviews/10.0.0.7:8080'],
+    [{ namespace: 'default', service: 'reviews', version: 'v1.2' }, 'versions/reviews/v1.2/10.0.0.7:8080'],
+    [{ namespace: 'shop', service: 'reviews', version: 'v1' }, 'versions.shop/reviews/v1/10.0.0.7:8080'],
+  ])('of %j are written and read back', (name, key) => {
+    expect(namingKey(name, '10.0.0.7:8080')).toBe(key);
+    expect(parseNamingKey(key)).toEqual({ version: undefined, ...name, id: '10.0.0.7:8080' });
   });
 
   it('are found by the target that a Go client dials', () => {
