@@ -1,6 +1,6 @@
 /** What an application's compiler sees of the library. Checked by `npm run check`, which compiles the tests. */
 import { expectTypeOf, it } from 'vitest';
-import { registerEtcdResolver } from '../../../src/client/grpc.js';
+import type { registerEtcdResolver } from '../../../src/client/grpc.js';
 import { type Environment, isHttpUpstream, resolveAddress, type UpstreamAddress } from '../../../src/client/index.js';
 import { type Naming, openNaming } from '../../../src/client/naming.js';
 import { type RegisterOptions, type Registration, register } from '../../../src/client/register.js';
