@@ -29,6 +29,8 @@ interface Timed {
 export interface WriteRecord extends Timed {
   /** Values are unique in the whole trial, so that a value tells who wrote it. */
   readonly puts: Readonly<Record<string, string>>;
+  /** Keys; they may not have been there. */
+  readonly deletes?: readonly string[];
   readonly compare?: { readonly key: string; readonly modRevision: bigint };
   readonly outcome: WriteOutcome;
 }
@@ -102,21 +104,34 @@ function checkAnswers(history: History, writes: readonly WriteRecord[]): string[
   const foreign = [...history.byValue.keys()].filter((value) => !known.has(value));
   return [
     ...foreign.map((value) => `nobody wrote ${value}`),
+    ...[...history.byKey.keys()].flatMap((key) => checkDeletions(history, key, writes)),
     ...writes.flatMap((write) => checkAnswer(history, write)),
   ];
 }
 
-function checkAnswer(history: History, { puts, compare, outcome }: WriteRecord): string[] {
+/** A deletion is of an acknowledged write, or of one without an answer, each of which may have made one. */
+function checkDeletions({ byKey }: History, key: string, writes: readonly WriteRecord[]): string[] {
+  const asked = writes.filter(({ deletes }) => deletes?.includes(key)).map(({ outcome }) => outcome);
+  const acked = new Set(asked.flatMap((outcome) => (outcome.kind === 'acked' ? [outcome.storeRevision] : [])));
+  const ambiguous = asked.filter(({ kind }) => kind === 'ambiguous').length;
+  const deleted = (byKey.get(key) ?? []).filter(({ value }) => value === undefined);
+  const unasked = deleted.filter(({ storeRevision }) => !acked.has(storeRevision));
+  return unasked.slice(ambiguous).map(({ storeRevision }) => `nobody deleted ${key} at ${storeRevision}`);
+}
+
+function checkAnswer(history: History, { puts, deletes = [], compare, outcome }: WriteRecord): string[] {
   const found = Object.entries(puts).map(([key, value]) => ({ key, value, at: history.byValue.get(value) ?? [] }));
   const [name = 'nothing'] = Object.values(puts);
   const revisions = new Set(found.flatMap(({ at }) => at.map((event) => event.storeRevision)));
-  const isWhole = found.every(({ key, at }) => at.length === 1 && at[0]?.key === key) && revisions.size === 1;
+  const isWhole = found.every(({ key, at }) => at.length === 1 && at[0]?.key === key) && revisions.size <= 1;
   switch (outcome.kind) {
     case 'acked': {
       const { storeRevision } = outcome;
-      if (!isWhole || !revisions.has(storeRevision)) {
+      if (!isWhole || (found.length > 0 && !revisions.has(storeRevision))) {
         return [`${name} was acked at ${storeRevision}, the history has it at [${[...revisions].join()}]`];
       }
+      const left = deletes.find((key) => modRevision(history, key, storeRevision) !== 0n);
+      if (left !== undefined) return [`${left} was deleted at ${storeRevision}, the history still has it`];
       const held = compare && modRevision(history, compare.key, storeRevision - 1n) === compare.modRevision;
       return held === false ? [`${name} was acked at ${storeRevision} although its comparison did not hold`] : [];
     }

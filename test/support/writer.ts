@@ -19,20 +19,17 @@ export interface Writer {
 }
 
 /** One write and what was answered. */
-async function attempt(
-  store: Store,
-  puts: Readonly<Record<string, string>>,
-  compare?: WriteRecord['compare'],
-): Promise<WriteRecord> {
+async function attempt(store: Store, write: Pick<WriteRecord, 'puts' | 'deletes' | 'compare'>): Promise<WriteRecord> {
+  const { puts, deletes = [], compare } = write;
   const put = Object.entries(puts).map(([key, value]) => ({ key, value }));
   const calledMs = performance.now();
-  const outcome = await store.transact({ compare: compare ? [compare] : [], put, delete: [] }).then(
+  const outcome = await store.transact({ compare: compare ? [compare] : [], put, delete: deletes }).then(
     ({ ok, storeRevision }): WriteOutcome => ({ kind: ok ? 'acked' : 'refused', storeRevision }),
     (error: unknown): WriteOutcome => ({
       kind: /may have been written all the same/.test(String(error)) ? 'ambiguous' : 'failed',
     }),
   );
-  return { puts, ...(compare ? { compare } : {}), outcome, calledMs, endedMs: performance.now() };
+  return { ...write, outcome, calledMs, endedMs: performance.now() };
 }
 
 /** So many single writes, some at a time: a revision for each, for somebody who has to catch up with them. */
@@ -40,7 +37,7 @@ export async function flood(store: Store, name: string, count: number): Promise<
   const records: WriteRecord[] = [];
   const worker = async (first: number): Promise<void> => {
     for (let n = first; n < count; n += FLOOD_WORKERS) {
-      records.push(await attempt(store, { [store.keys.plan(`k${n % KEYS}`)]: `${name}-${n}` }));
+      records.push(await attempt(store, { puts: { [store.keys.plan(`k${n % KEYS}`)]: `${name}-${n}` } }));
     }
   };
   await Promise.all(Array.from({ length: FLOOD_WORKERS }, (_, first) => worker(first)));
@@ -62,20 +59,23 @@ export function startWriter(store: Store, name: string, pauseMs: number): Writer
   };
 
   const keyOf = (n: number): string => store.keys.plan(`k${(n * 7) % KEYS}`);
-  const write = async (n: number, keys: readonly string[], compare?: WriteRecord['compare']): Promise<void> => {
-    const puts = Object.fromEntries(keys.map((key, i) => [key, `${name}-${n}.${i}`]));
-    const record = await attempt(store, puts, compare);
+  const write = async (write: Parameters<typeof attempt>[1]): Promise<void> => {
+    const record = await attempt(store, write);
     records.push(record);
     if (record.outcome.kind === 'acked') good();
+  };
+  const put = (n: number, keys: readonly string[], compare?: WriteRecord['compare']): Promise<void> => {
+    const puts = Object.fromEntries(keys.map((key, i) => [key, `${name}-${n}.${i}`]));
+    return write({ puts, ...(compare ? { compare } : {}) });
   };
   const turn = async (n: number): Promise<void> => {
     switch (n % TURNS) {
       case 3: {
         const seen = await store.get(keyOf(n)).catch(() => undefined);
-        return write(n, [keyOf(n)], { key: keyOf(n), modRevision: seen?.modRevision ?? 0n });
+        return put(n, [keyOf(n)], { key: keyOf(n), modRevision: seen?.modRevision ?? 0n });
       }
       case 5:
-        return store.transact({ compare: [], put: [], delete: [keyOf(n)] }).then(good, () => {});
+        return write({ puts: {}, deletes: [keyOf(n)] });
       case 7: {
         const calledMs = performance.now();
         const listing = await store.list(store.keys.below('plan')).catch(() => undefined);
@@ -85,9 +85,9 @@ export function startWriter(store: Store, name: string, pauseMs: number): Writer
         return good();
       }
       case 9:
-        return write(n, [keyOf(n), keyOf(n + 1), keyOf(n + 2)]);
+        return put(n, [keyOf(n), keyOf(n + 1), keyOf(n + 2)]);
       default:
-        return write(n, [keyOf(n)]);
+        return put(n, [keyOf(n)]);
     }
   };
   const run = async (): Promise<void> => {

@@ -57,6 +57,8 @@ function honestTrial(draw: Draw): Trial {
     if (draw(5) === 0 && state.has(key)) {
       state.delete(key);
       events.push({ storeRevision: ++storeRevision, key, value: undefined });
+      const outcome = draw(4) === 0 ? ({ kind: 'ambiguous' } as const) : ({ kind: 'acked', storeRevision } as const);
+      writes.push({ calledMs: times.endedMs, endedMs: times.endedMs, puts: {}, deletes: [key], outcome });
     }
     if (draw(3) === 0) {
       const values = Object.fromEntries([...state].map(([one, { value }]) => [one, value]));
@@ -97,7 +99,8 @@ function pick<T>(draw: Draw, list: readonly T[], fits: (item: T) => boolean = ()
   return indexes[draw(indexes.length)] as number;
 }
 
-const isAcked = ({ outcome }: WriteRecord): boolean => outcome.kind === 'acked';
+/** Puts, and the answer came. */
+const isAcked = ({ puts, outcome }: WriteRecord): boolean => outcome.kind === 'acked' && Object.keys(puts).length > 0;
 const onFirstWatch = (
   trial: Trial,
   change: (batches: Trial['watches'][number]) => Trial['watches'][number],
@@ -149,6 +152,18 @@ const lies: Readonly<Record<string, (trial: Trial, draw: Draw) => Trial>> = {
   'somebody else has written': (trial, draw) => {
     const index = pick(draw, trial.events, ({ value }) => value !== undefined);
     return { ...trial, events: withThe(trial.events, index, (event) => ({ ...event, value: 'foreign' })) };
+  },
+  'a deletion that was acknowledged is not there': (trial, draw) => {
+    const index = pick(draw, trial.writes, ({ deletes, outcome }) => deletes !== undefined && outcome.kind === 'acked');
+    const { outcome } = trial.writes[index] as WriteRecord;
+    const at = outcome.kind === 'acked' ? outcome.storeRevision : 0n;
+    return { ...trial, events: trial.events.filter((event) => event.storeRevision !== at) };
+  },
+  'something was deleted that nobody asked for': (trial) => {
+    const last = trial.events.at(-1)?.storeRevision ?? 0n;
+    const gone = { storeRevision: last + 1n, key: KEYS[0] as string, value: undefined };
+    const events = [...trial.events, gone];
+    return { ...trial, events, watches: [watchOf(events, -1)] };
   },
   'a read shows what was not there': (trial, draw) => {
     const index = pick(draw, trial.reads);
