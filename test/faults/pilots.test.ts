@@ -3,13 +3,17 @@
  * and the proxies are back within 3 s of the return.
  */
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import type { Put } from '../../src/store/store.js';
+import type { EvictionStatus, StatusResponse } from '../../src/model/api.js';
+import type { Put, Registrar, Store } from '../../src/store/store.js';
 import { isEnvoyMissing } from '../support/envoy.js';
 import { hasEtcd, startEtcd } from '../support/etcd.js';
 import type { Load } from '../support/load.js';
+import { mesh } from '../support/mesh-process.js';
 import { openPilotStage, type PilotStage } from '../support/pilot-stage.js';
 import type { PilotProcess } from '../support/pilots.js';
 import { type Outcome, type Parameters, type Scene, scenario } from '../support/scenario.js';
+import { smallWorld } from '../support/small-world.js';
+import { until } from '../support/until.js';
 
 /** Of all callers together, per second. */
 const RATE = 300;
@@ -19,6 +23,9 @@ const BACK_BUSY_MS = 10_000;
 /** A hung pilot keeps its connections: Envoy finds out by HTTP/2 pings, every 4 s and 3 s for the answer. */
 const HUNG_MS = 8000;
 const HUNG_BUSY_MS = 20_000;
+/** A command that cannot be carried out says so at once: most of it is the start of its process. */
+const REFUSES_MS = 3000;
+const REFUSES_BUSY_MS = 30_000;
 
 type Counted = Parameters & { readonly requests: number };
 
@@ -179,4 +186,63 @@ describe.skipIf(isEnvoyMissing() || !hasEtcd())('pilots', () => {
         return { lastedMs: performance.now() - startedMs, recoveredMs };
       }),
   );
+
+  scenario(
+    'mesh-etcd-down',
+    'all members of etcd are killed; no instance is evicted in the two TTLs after their return',
+    { suite: { seconds: 15, ttlSeconds: 5, requests: 6000 }, lab: { seconds: 300, ttlSeconds: 10, requests: 90_000 } },
+    async (scene) => {
+      const { cluster, store, pilots } = stage;
+      const { seconds, ttlSeconds } = scene.parameters;
+      const registrar = await takeOver(store, ttlSeconds);
+      scene.defer(() => registrar.close({ keepLease: true }));
+      const { leaseId } = registrar;
+      return silentTrial(scene, async () => {
+        const startedMs = performance.now();
+        await cluster.kill();
+        const [byPilot, byStore] = [
+          await failFast(['--server', (pilots[0] as PilotProcess).server]),
+          await failFast(['--store', cluster.url]),
+        ];
+        const restMs = seconds * 1000 - (performance.now() - startedMs);
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, restMs)));
+        await cluster.restart();
+        const lastedMs = performance.now() - startedMs;
+        const isBack = async (): Promise<boolean> => {
+          const states = await Promise.all(pilots.map((pilot) => pilot.get<StatusResponse>('/v1/status')));
+          return states.every((status) => status.store.synced) && registrar.isAlive();
+        };
+        const recoveredMs = await msOf(() => until('the pilots follow the store', isBack, BACK_BUSY_MS));
+        await new Promise((resolve) => setTimeout(resolve, 2 * ttlSeconds * 1000));
+        for (const pilot of pilots) {
+          expect(await pilot.get<EvictionStatus>('/v1/evictions')).toMatchObject({ frozen: [], missing: [] });
+        }
+        expect(registrar.leaseId).toBe(leaseId);
+        const isSlow = scene.isMachineBusy();
+        expect(Math.max(byPilot, byStore)).toBeLessThan(isSlow ? REFUSES_BUSY_MS : REFUSES_MS);
+        const ms = `${Math.round(byPilot)} and ${Math.round(byStore)} ms`;
+        return { lastedMs, recoveredMs, facts: { evictions: 0, 'leases lost': 0, 'until apply gave up': ms } };
+      });
+    },
+  );
+
+  /** The instances of the stage under a lease, as an agent has them. */
+  async function takeOver(store: Store, ttlSeconds: number): Promise<Registrar> {
+    const { entries } = await store.list([{ prefix: 'services/' }, { prefix: 'versions/' }]);
+    expect(entries.length).toBeGreaterThanOrEqual(3);
+    const registrar = store.registrar({ ttlSeconds });
+    for (const { key, value } of entries) registrar.set(key, value);
+    registrar.set(store.keys.node('n1'), JSON.stringify({ node: 'n1' }));
+    await registrar.flush();
+    return registrar;
+  }
+
+  /** Milliseconds that a write takes to be refused; it has to say that the store cannot be reached. */
+  function failFast(to: readonly string[]): Promise<number> {
+    return msOf(async () => {
+      const input = smallWorld({ nodes: [], deploy: [], services: [{ name: 'another' }] });
+      const { code, stderr } = await mesh([...to, 'apply', '-f', '-'], { input });
+      expect(code, stderr).toBe(6);
+    });
+  }
 });
