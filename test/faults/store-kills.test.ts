@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { openStore } from '../../src/store/open-store.js';
-import type { MirrorBatch } from '../../src/store/store.js';
+import type { MirrorBatch, Store } from '../../src/store/store.js';
 import { startEmbeddedVictim, type Victim } from '../support/embedded-victim.js';
 import { hasEtcd, startEtcd } from '../support/etcd.js';
 import { checkHistory } from '../support/history.js';
@@ -23,13 +23,14 @@ const LIVES_MS = { least: 50, most: 500 };
 
 async function killOften(scene: Scene<{ readonly kills: number }>, victim: Victim): Promise<Outcome> {
   const url = `etcd://${victim.address}`;
+  const open = (timeoutMs: number): Promise<Store> =>
+    openStore(url, { clock: systemClock, log: silentLogger, timeoutMs, prefix: PREFIX });
+  // The impatient may need more than one try.
   const stores = await Promise.all(
-    TIMEOUTS_MS.map((timeoutMs) =>
-      openStore(url, { clock: systemClock, log: silentLogger, timeoutMs, prefix: PREFIX }),
-    ),
+    TIMEOUTS_MS.map((timeoutMs) => until('a client is there', () => open(timeoutMs), 30_000)),
   );
   for (const store of stores) scene.defer(() => store.close());
-  const patient = stores.at(-1) as (typeof stores)[number]; // one writer at least
+  const patient = stores.at(-1) as Store; // one writer at least
   const batches: MirrorBatch[] = [];
   const { keys } = patient;
   const mirror = patient.mirror({
