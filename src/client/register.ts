@@ -6,6 +6,7 @@ import type { NamingMeshData } from '../model/instance.js';
 import { DEFAULT_NAMESPACE, NAME_PATTERN, namingTarget, VERSION_PATTERN, versionNamingTarget } from '../model/names.js';
 import { systemClock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
+import { untilAborted } from '../runtime/until-aborted.js';
 import { encodeNamingValue, isNamingAddress } from '../store/naming.js';
 import { type EtcdOptions, openEtcd } from './etcd.js';
 import { followHealth, type HealthCheck } from './health.js';
@@ -46,13 +47,14 @@ export interface Registration {
   onState(listener: (state: RegistrationState) => void): () => void;
   /** Resolves when it is listed for the first time; rejects with the signal's reason before that. */
   whenRegistered(signal?: AbortSignal): Promise<void>;
-  /** Takes it out at once: the lease is revoked. */
+  /** Takes it out at once. */
   close(): Promise<void>;
 }
 
 const DEFAULT_TTL_SECONDS = 10;
 /** etcd makes no shorter ones, and callers would see a short pause of the process. */
 const MIN_TTL_SECONDS = 2;
+const LEAVE_LIMIT_MS = 1000;
 
 /** Returns at once and goes on trying: a service may start before its etcd. Throws MESH2007 for what can never be registered. */
 export function register(options: RegisterOptions): Registration {
@@ -115,10 +117,19 @@ export function register(options: RegisterOptions): Registration {
   const health = followHealth(options.health, systemClock, update);
   update();
 
+  /** By its own hand while the lease lives: so the mesh sees that it has left, and was not lost. The empty lease runs out. */
+  const leave = async (): Promise<void> => {
+    const gone = Promise.all([...listed].map((key) => registrar.remove(key)));
+    const isGone = await untilAborted(gone, AbortSignal.timeout(LEAVE_LIMIT_MS)).then(
+      () => true,
+      () => false, // etcd does not answer
+    );
+    await registrar.close({ keepLease: isGone });
+  };
   const close = async (): Promise<void> => {
     isClosed = true;
     tell();
-    await Promise.all([health.close(), plain?.close(), registrar.close()]);
+    await Promise.all([health.close(), plain?.close(), leave()]);
     etcd.close();
   };
   let closed: Promise<void> | undefined;
