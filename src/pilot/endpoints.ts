@@ -2,6 +2,7 @@
 import type { Eviction, SeenAddress } from '../model/eviction.js';
 import { hostPort, splitHostPort } from '../model/host-port.js';
 import type { Endpoint, EndpointHealth, InstanceRecord } from '../model/instance.js';
+import { remember } from './translate/remember.js';
 
 /** One naming key, read. */
 export interface Registration {
@@ -48,7 +49,8 @@ export interface Presence {
   readonly missing: ReadonlyMap<string, SeenAddress>;
 }
 
-export function presenceOf(sources: ServiceSources): Presence {
+/** Made once per state of a service: its endpoints and the guard both stand on it. */
+export const presenceOf = remember((sources: ServiceSources): Presence => {
   const registrations = [...sources.registrations.values()];
   const addresses = new Set(registrations.map((registration) => registration.address));
   const instances = new Set(registrations.map((registration) => registration.mesh['instance']));
@@ -71,7 +73,7 @@ export function presenceOf(sources: ServiceSources): Presence {
   }
   const missing = [...sources.seen].filter(([address]) => !addresses.has(address) && !ownAddresses.has(address));
   return { managed, selfRegistered, missing: new Map(missing) };
-}
+});
 
 /**
  * A record says what runs, a registration that its agent lives. Both: healthy. A healthy record without registration: its

@@ -23,6 +23,8 @@ export const PILOT_ROLE = 'pilot';
 const ROUND_INTERVAL_MS = 100;
 const RETRY_MS = 1000;
 const MAX_OPERATIONS = 90;
+const MAX_QUESTIONS = 200;
+const MAX_LOGGED = 10;
 
 export interface GuardLoopOptions {
   readonly store: Store;
@@ -57,6 +59,7 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
   let memory: TermMemory = noMemory;
   let answers = new Map<string, boolean>();
   let due = new AbortController();
+  let isFailing = false;
 
   const round = async (): Promise<void> => {
     const term = election.term();
@@ -64,9 +67,11 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
     if (term === undefined || !mirror.synced || !isTrusted()) return;
     try {
       await decideAndWrite(term);
+      isFailing = false;
     } catch (error) {
       if (term.signal.aborted || closing.signal.aborted) return;
-      log.warn({ pilot: id, reason: messageOf(error) }, 'could not carry out evictions; trying again');
+      if (!isFailing) log.warn({ pilot: id, reason: messageOf(error) }, 'could not carry out evictions; trying on');
+      isFailing = true;
       lookAgainAfter(RETRY_MS);
     }
   };
@@ -86,7 +91,7 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
     const next = nextEvictions(world, policy, memory, now);
     memory = next.memory;
     for (const steps of batches(next.steps)) if (!(await write(term, steps, policy))) break;
-    answers = await ask(next.questions, term.signal);
+    answers = await ask(next.questions.slice(0, MAX_QUESTIONS), term.signal);
     if (answers.size > 0) rounds.note();
     lookAgainAfter(next.dueMs - clock.monotonic());
   };
@@ -96,17 +101,25 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
     const { ok, storeRevision } = await term.transact(joined(operations));
     // What was written must be seen before the next decision.
     await mirror.reach(storeRevision, term.signal);
-    if (!ok) rounds.note();
-    else for (const step of steps) tell(step, policy);
+    if (ok) tell(steps, policy);
+    else rounds.note();
     return ok;
   };
-  const tell = (step: EvictionStep, policy: GuardPolicy): void => {
-    done(step);
-    const news = newsOf(step, policy);
-    if (news === undefined) return;
-    events.record(news);
-    const { kind, namespace, name, service, node, message } = news;
-    log[step.action === 'freeze' ? 'error' : 'info']({ pilot: id, kind, namespace, name, service, node }, message);
+  const tell = (steps: readonly EvictionStep[], policy: GuardPolicy): void => {
+    const told = new Map<string, string[]>();
+    for (const step of steps) {
+      done(step);
+      const news = newsOf(step, policy);
+      if (news === undefined) continue;
+      events.record(news);
+      const { reason, kind, namespace, name, message } = news;
+      if (kind === 'Instance') told.set(reason, [...(told.get(reason) ?? []), name]);
+      else log[step.action === 'freeze' ? 'error' : 'info']({ pilot: id, kind, namespace, name }, message);
+    }
+    // Thousands may vanish at once; `mesh status` has them all.
+    for (const [reason, names] of told) {
+      log.info({ pilot: id, count: names.length, first: names.slice(0, MAX_LOGGED) }, `instances ${reason}`);
+    }
   };
   /** Its return is told by the agent itself. */
   const tellOfNode = (key: string): void => {
