@@ -9,7 +9,7 @@ import { valueOf } from '../model/stored-value.js';
 import { readTemplates } from '../planner/templates.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
-import { MeshError } from '../runtime/mesh-error.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { openEventLog } from '../store/event-log.js';
 import type { Registrar, RegistrarOptions, Store } from '../store/store.js';
 import { nodeIsTaken, ownIdentity, untilNodeIsFree } from './claim.js';
@@ -20,13 +20,15 @@ import { openHealthWatch } from './health.js';
 import { newsOf } from './news.js';
 import { openNodeFiles } from './node-files.js';
 import { openReconciler, type Progress, type Reconciler } from './reconcile.js';
-import { openRegistration } from './registration.js';
+import { openRegistration, type Registration } from './registration.js';
 import { openRests } from './rests.js';
 import { type LastGood, serveLastGood } from './serve-last-good.js';
 import { openStoreView, type StoreView } from './store-view.js';
 import { openWitness } from './witness.js';
 
 export { type LastGood, serveLastGood } from './serve-last-good.js';
+
+const RESTATE_RETRY_MS = 500;
 
 export interface AgentOptions {
   readonly node: string;
@@ -89,7 +91,11 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       { dockerHost: docker.host, memoryFile: files.composeMemory, env: options.env, command: options.composeCommand },
       signal,
     );
-    const storeView: StoreView = await openStoreView({ store, node, log, onChange: note }, signal);
+    let onOtherStore = (): void => {}; // nothing of ours is in it yet
+    const storeView: StoreView = await openStoreView(
+      { store, node, log, onChange: note, onOtherStore: () => onOtherStore() },
+      signal,
+    );
     closers.push(() => storeView.close());
     const leased = await registrarOptions(store, signal);
     const identity = await ownIdentity();
@@ -125,6 +131,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     closers.push(() => health.close());
     const startedAt = clock.now();
     const report = ({ reachedRevision, problems }: Progress): void => {
+      const lost = storeView.lost();
       const status: NodeStatus = {
         node,
         agent: identity,
@@ -134,6 +141,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
         startedAt,
         reachedRevision,
         problems,
+        ...(lost === undefined ? {} : { lost }),
       };
       registrar.set(store.keys.node(node), JSON.stringify(status));
       for (const listener of listeners) listener();
@@ -150,6 +158,10 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       onProgress: report,
     });
     reconciler = running;
+    onOtherStore = () => {
+      report(running.progress());
+      void restateRecords(registration, options, closing.signal);
+    };
     closers.push(() => running.close());
     log.info({ node, docker: dockerVersion, compose: compose.description }, 'agent started');
     news.node('node-back', `its agent ${options.version} has started, Docker ${dockerVersion}, ${compose.description}`);
@@ -163,6 +175,24 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Until it is done: what runs here is the truth, whatever the store was restored from. */
+async function restateRecords(
+  registration: Registration,
+  { node, clock, log }: AgentOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await registration.restate(signal);
+      log.info({ node, records: registration.records().size }, 'said again what runs here');
+      return;
+    } catch (error) {
+      if (!signal.aborted) log.warn({ node, reason: messageOf(error) }, 'could not say again what runs here');
+      await clock.sleep(RESTATE_RETRY_MS, signal).catch(() => {}); // closed
+    }
   }
 }
 

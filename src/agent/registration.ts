@@ -9,8 +9,11 @@ import { valueOf } from '../model/stored-value.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import { decodeNamingValue } from '../store/naming.js';
-import type { Registrar, Store, Transaction, TransactionResult } from '../store/store.js';
+import type { Entry, Registrar, Store, Transaction, TransactionResult } from '../store/store.js';
 import type { NamingPut } from './steps.js';
+
+/** What one transaction of the store takes. */
+const MAX_BATCH_KEYS = 100;
 
 export interface OwnRecord {
   readonly record: InstanceRecord;
@@ -24,6 +27,8 @@ export interface Registration {
   keysOf(instance: string): ReadonlyMap<string, string>;
   write(record: InstanceRecord, signal: AbortSignal): Promise<bigint>;
   forget(instance: string, signal: AbortSignal): Promise<void>;
+  /** Makes the records in the store be those that this process knows: after the store has lost what it had. */
+  restate(signal: AbortSignal): Promise<void>;
   /** Resolves when all of them are in the store under a live lease. */
   put(instance: string, keys: readonly NamingPut[], signal: AbortSignal): Promise<void>;
   /** Resolves when they are gone. */
@@ -70,19 +75,33 @@ export async function openRegistration(
     for (const key of list) keysOf(instance).delete(key);
     await untilAborted(Promise.all(list.map((key) => registrar.remove(key))), removeSignal);
   };
+  const write = async (record: InstanceRecord, writeSignal: AbortSignal): Promise<bigint> => {
+    const put = { key: store.keys.instance(node, record.instance), value: JSON.stringify(record) };
+    const { storeRevision } = await transact({ put: [put], delete: [] }, writeSignal);
+    records.set(record.instance, { record, storeRevision });
+    return storeRevision;
+  };
   return {
     records: () => records,
     keysOf: (instance) => registered.get(instance) ?? new Map(),
-    async write(record, writeSignal) {
-      const put = { key: store.keys.instance(node, record.instance), value: JSON.stringify(record) };
-      const { storeRevision } = await transact({ put: [put], delete: [] }, writeSignal);
-      records.set(record.instance, { record, storeRevision });
-      return storeRevision;
-    },
+    write,
     async forget(instance, writeSignal) {
       await transact({ put: [], delete: [store.keys.instance(node, instance)] }, writeSignal);
       records.delete(instance);
       registered.delete(instance);
+    },
+    async restate(writeSignal) {
+      const found = (await store.list(store.keys.below('instance', node), {}, writeSignal)).entries;
+      const isPlanned = ({ value }: Entry): boolean => {
+        return (valueOf<InstanceRecord>(value, ['planRevision'])?.planRevision ?? 0) > 0;
+      };
+      const known = new Set([...records.keys()].map((instance) => store.keys.instance(node, instance)));
+      const strange = found.filter((entry) => !known.has(entry.key) && isPlanned(entry)).map(({ key }) => key);
+      for (let at = 0; at < strange.length; at += MAX_BATCH_KEYS) {
+        const batch = strange.slice(at, at + MAX_BATCH_KEYS);
+        await transact({ put: [], delete: batch }, writeSignal);
+      }
+      for (const { record } of records.values()) await write(record, writeSignal);
     },
     async put(instance, keys, writeSignal) {
       for (const { key, value } of keys) registrar.set(key, value);

@@ -1,5 +1,5 @@
 /** What the agent reads of the store: its plan, which version plain traffic gets, and the pilots. It always answers with the last good. */
-import type { PilotStatus } from '../model/leased-values.js';
+import type { LostHistory, PilotStatus } from '../model/leased-values.js';
 import { fullName } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import { parseStored } from '../model/parse.js';
@@ -9,6 +9,8 @@ import { serviceKind } from '../model/service.js';
 import type { ServiceSpec } from '../model/service-shape.js';
 import type { Logger } from '../runtime/logger.js';
 import { untilAborted } from '../runtime/until-aborted.js';
+import { parseEpoch } from '../store/epoch.js';
+import { followHistory, lostIn, noHistory } from '../store/history.js';
 import type { Entry, Mirror, MirrorBatch, Range, Store } from '../store/store.js';
 
 export interface StoreView {
@@ -20,6 +22,8 @@ export interface StoreView {
   pilots(): readonly string[];
   /** Why this may be out of date; undefined when it is not. */
   problem(): string | undefined;
+  /** What this agent knew and the store has lost. */
+  lost(): LostHistory | undefined;
   close(): Promise<void>;
 }
 
@@ -28,6 +32,8 @@ export interface StoreViewOptions {
   readonly node: string;
   readonly log: Logger;
   readonly onChange: () => void;
+  /** The store is not the one that it was: what this node has written there may be gone. */
+  readonly onOtherStore: () => void;
 }
 
 /** Resolves when all that it shows is there. One narrow watch per kind: a node must not hear of every other node. */
@@ -36,10 +42,10 @@ export async function openStoreView(options: StoreViewOptions, signal: AbortSign
   const { keys } = store;
   const { read, forget: forgetValue } = readerOf(log);
   let stable: ReadonlyMap<string, string | undefined> | undefined;
-  const open = (range: Range, forget: () => void = () => {}): Mirror => {
-    const onBatch = ({ deletes }: MirrorBatch): void => {
-      for (const { key } of deletes) forgetValue(key);
-      forget();
+  const open = (range: Range, seen: (batch: MirrorBatch) => void = () => {}): Mirror => {
+    const onBatch = (batch: MirrorBatch): void => {
+      for (const { key } of batch.deletes) forgetValue(key);
+      seen(batch);
       onChange();
     };
     return store.mirror({ list: [range], watch: [range], onChange: onBatch });
@@ -47,7 +53,14 @@ export async function openStoreView(options: StoreViewOptions, signal: AbortSign
   const forgetStable = (): void => {
     stable = undefined;
   };
-  const plans = open({ key: keys.plan(node) });
+  let history = noHistory;
+  const follow = (batch: MirrorBatch): void => {
+    // An agent has no head to know a history by: only an operator's word ends what it has seen.
+    history = followHistory(history, { ...batch, epoch: parseEpoch(plans.epoch), head: undefined });
+    if (history.lost !== undefined) log.error({ node, reason: history.lost }, 'the store is not the one that it was');
+    if (batch.regressed) options.onOtherStore();
+  };
+  const plans = open({ key: keys.plan(node) }, follow);
   const services = open(keys.below('def', 'Service'), forgetStable);
   const releases = open(keys.below('release'), forgetStable);
   const pilots = open(keys.below('pilot'));
@@ -74,6 +87,7 @@ export async function openStoreView(options: StoreViewOptions, signal: AbortSign
       const behind = mirrors.find((mirror) => !mirror.synced);
       return behind === undefined ? undefined : `${store.description} does not answer: going on with what is known`;
     },
+    lost: () => lostIn(history),
     close,
   };
 }

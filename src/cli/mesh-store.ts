@@ -5,8 +5,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { EtcdLogin, TlsOptions } from '../store/connection.js';
-import { openStore } from '../store/open-store.js';
-import type { Store } from '../store/store.js';
+import { type OpenedStore, openStore } from '../store/open-store.js';
 import type { EtcdAccess, Settings } from './settings.js';
 
 /** A single call to the store that takes longer has failed; a retry comes sooner to a good endpoint. */
@@ -18,9 +17,12 @@ export interface MeshStoreOptions {
   readonly cwd: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** See OpenStoreOptions. */
+  readonly allowUnfinished?: boolean;
 }
 
-export async function openMeshStore({ url, settings, cwd, clock, log }: MeshStoreOptions): Promise<Store> {
+export async function openMeshStore(options: MeshStoreOptions): Promise<OpenedStore> {
+  const { url, settings, cwd, clock, log, allowUnfinished = false } = options;
   const timeoutMs = Math.min(settings.timeoutMs, MAX_CALL_MS);
   const tls = await readTls(settings.etcd, cwd);
   const login = loginOf(settings.etcd);
@@ -28,6 +30,7 @@ export async function openMeshStore({ url, settings, cwd, clock, log }: MeshStor
     clock,
     log,
     timeoutMs,
+    allowUnfinished,
     ...(tls === undefined ? {} : { tls }),
     ...(login === undefined ? {} : { login }),
   });

@@ -46,6 +46,7 @@ export const commands: readonly Row[] = [
   row(traffic, 'proxy', 'What the sidecars have and acknowledged', () => import('./commands/proxy.js')),
   row(processes, 'pilot', 'Run a pilot: xDS and HTTP API', () => import('./commands/pilot.js')),
   row(processes, 'agent', "Run a node's agent", () => import('./commands/agent.js')),
+  row(processes, 'store', 'The store itself: status, backup, copy, adopt', () => import('./commands/store.js')),
   row(more, 'completion', 'Script that completes commands in your shell', () => import('./commands/completion.js')),
   row(more, 'version', 'Version of this command and of the pilot', () => import('./commands/version.js')),
   row(more, 'help', 'Help for a command, or `help exit-codes`', () => import('./commands/help.js')),

@@ -1,5 +1,15 @@
 /** What agents and pilots say of themselves in the store, under their leases: it vanishes with whoever said it. */
 
+/**
+ * Said by a process that knows a mesh which the store has lost (wiped, restored). While one says so, no pilot that starts
+ * takes what the store holds instead; `mesh store adopt` ends it.
+ */
+export interface LostHistory {
+  /** Id of the epoch that this process knows. */
+  readonly epoch: string;
+  readonly reason: string;
+}
+
 /** Which process an agent is: tells whether one that has left its key behind can still be alive. */
 export interface AgentIdentity {
   /** For people. */
@@ -26,15 +36,19 @@ export interface NodeStatus {
   readonly reachedRevision: number;
   /** What stands in the way of the plan, newest last; empty when nothing does. */
   readonly problems: readonly string[];
+  readonly lost?: LostHistory;
 }
 
 /** Value of `pilot/<id>`, leased by that pilot. */
 export interface PilotStatus {
   readonly id: string;
   readonly http: string;
+  /** Empty while it serves nothing, so that no proxy is sent there. */
   readonly xds: string;
   readonly version: string;
   readonly startedAt: number;
+  /** It serves the last good view, or nothing yet. */
+  readonly lost?: LostHistory;
 }
 
 /** Value of `ack/<pilot>`, leased by that pilot. */

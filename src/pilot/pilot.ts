@@ -5,17 +5,17 @@ import type { Problem } from '../model/problem.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import { openEventLog } from '../store/event-log.js';
-import type { MirrorBatch, Registrar } from '../store/store.js';
+import type { MirrorBatch } from '../store/store.js';
 import { createAdsServer } from '../xds/ads-server.js';
 import { ackStatus, writeAcks } from './acks.js';
 import { createApi } from './api/api.js';
 import type { LivePilot } from './api/context.js';
 import { listenHttp } from './api/listen.js';
+import { followContinuity } from './continuity.js';
 import { countsOf } from './eviction/counts.js';
 import { openGuardLoop } from './eviction/guard-loop.js';
 import { foldWhenLeft } from './fold-when-left.js';
 import { freshnessOf } from './freshness.js';
-import { followHistory, noHistory } from './history.js';
 import { readLastGood, withLastGood } from './last-good.js';
 import { meshRanges } from './mesh-ranges.js';
 import { createMetrics } from './metrics.js';
@@ -33,9 +33,6 @@ export type { Pilot, PilotOptions } from './options.js';
 
 const LEASE_TTL_S = 10;
 const HEAD_RETRY_MS = 200;
-const lostHistory =
-  'the store has lost what is served here (wiped, or restored from an older backup): the last good view is served on; ' +
-  'restore the store, or start the pilots again to accept it as it is';
 
 export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const { store, clock, log, id, version } = options;
@@ -48,8 +45,8 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const listeners = new Set<(changed: readonly string[]) => void>();
   let state: SnapshotState = emptySnapshot;
   let staging = noStaging;
-  let history = noHistory;
   let isReady = false;
+  let own: PilotStatus | undefined;
   const closing = new AbortController();
 
   const registrar = store.registrar({ ttlSeconds: LEASE_TTL_S });
@@ -70,7 +67,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       const proxies = server.proxies();
       metrics.proxies(proxies.length);
       // Revisions of a history that is lost say nothing about those of another.
-      return ackStatus(history.isLost ? 0n : (publisher.published()?.storeRevision ?? 0n), proxies);
+      return ackStatus(continuity.isLost ? 0n : (publisher.published()?.storeRevision ?? 0n), proxies);
     },
     changed: (status) => metrics.acknowledged(status),
   });
@@ -91,41 +88,42 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     const followed = followStaging(staging, batch, keys);
     staging = followed.staging;
     folder.note(staging);
-    watchHistory(batch);
-    take(followed.changes);
+    take(followed.changes, continuity.follow(batch));
     guard.changed(batch);
     roots.follow(state.snapshot.mesh.naming.roots);
   };
-  const take = (changes: EntryChanges): void => {
+  /** `isFound`: the store has just become one to go on with, whatever this change is. */
+  const take = (changes: EntryChanges, isFound: boolean): void => {
     const { snapshot: before, findings } = state;
     state = updateSnapshot(state, changes, { keys, kinds: allKinds });
     const { snapshot } = state;
     for (const { path, message } of newFindings(findings, state.findings)) {
       log.warn({ key: path, problem: message }, 'a value of the store cannot be used, and is not');
     }
-    if (snapshot !== before && !history.isLost) {
+    if ((snapshot !== before || isFound) && !continuity.isLost) {
       metrics.changed(snapshot.storeRevision);
-      if (snapshot.releases !== before.releases) metrics.releases(snapshot.releases);
-      facts.releases(snapshot.releases);
       // A gray release goes out at once, and back at once, whatever else is changing.
-      if (isReady) publisher.update(snapshot, snapshot.releases !== before.releases);
+      const isUrgent = isFound || snapshot.releases !== before.releases;
+      if (isUrgent) metrics.releases(snapshot.releases);
+      facts.releases(snapshot.releases);
+      if (isReady) publisher.update(snapshot, isUrgent);
     }
     const changed = [...changes.puts, ...changes.deletes].map(({ key }) => key);
     for (const listener of listeners) listener(changed);
   };
   // The position is that of the mesh's own mirror: what a foreign registry shows is not a revision that anybody waits for.
   const roots = followNamingRoots(store, (changes) => {
-    take({ ...changes, storeRevision: state.snapshot.storeRevision });
+    take({ ...changes, storeRevision: state.snapshot.storeRevision }, false);
     guard.note();
   });
-  const watchHistory = (batch: MirrorBatch): void => {
-    const wasLost = history.isLost;
-    history = followHistory(history, batch, mirror.entries.get(keys.revHead));
-    if (history.isLost === wasLost) return;
-    if (history.isLost) log.error({ pilot: id, store: store.description }, lostHistory);
-    else log.warn({ pilot: id, store: store.description }, 'the store has the history again that is served');
-    acks.note();
-  };
+  const continuity = followContinuity({
+    pilot: id,
+    keys,
+    mirror: () => mirror,
+    clock,
+    log,
+    onChange: announce,
+  });
   const folder = foldWhenLeft({ store, clock, log, head: () => mirror.entries.get(keys.revHead) }, closing.signal);
   // Events are only passed on to those who watch: whoever shows them reads them.
   const ranges = [...meshRanges(keys), keys.below('event')];
@@ -141,7 +139,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     events,
     id,
     state: () => state,
-    isTrusted: () => isReady && !history.isLost,
+    isTrusted: () => isReady && !continuity.isLost,
     done: (step) => {
       if (step.action === 'evict') metrics.evicted(step.by);
     },
@@ -180,8 +178,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     mirror,
     trustedNetworks: networks.cidrs,
     snapshot: () => (isReady ? state.snapshot : undefined),
-    notReady: () =>
-      isReady ? (history.isLost ? lostHistory : undefined) : 'there is no complete view of the store yet',
+    notReady: () => continuity.reason() || (isReady ? undefined : 'there is no complete view of the store yet'),
     findings: () => findingsOf(state, publisher.problems(), (kind, ns, name) => keys.def(kind, ns, name)),
     proxies: () => proxies.items(server.proxies()),
     proxyConfig: (proxy) => proxies.config(proxy),
@@ -214,11 +211,9 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     http = await listenHttp(app, options.http, networks);
     const xdsAddress = await server.listen(options.xds);
     const advertised = { http: advertise(options, http.address), xds: advertise(options, xdsAddress) };
-    const status: PilotStatus = { id, ...advertised, version, startedAt: clock.now() };
-    void whenReady.then(
-      () => announce(registrar, keys.pilot(id), status),
-      () => undefined,
-    );
+    own = { id, ...advertised, version, startedAt: clock.now() };
+    void whenReady.then(announce, () => undefined);
+    announce();
     log.info({ pilot: id, http: http.address, xds: xdsAddress, store: store.description }, 'pilot listens');
     return { id, httpAddress: http.address, xdsAddress, whenReady, close: closeAll };
   } catch (error) {
@@ -233,6 +228,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       log.warn({ pilot: id, store: store.description }, 'the store does not show its head; trying again');
       await clock.sleep(HEAD_RETRY_MS, closing.signal);
     }
+    await continuity.untilUndisputed(closing.signal);
     while (!(await takeLastGood())) await clock.sleep(HEAD_RETRY_MS, closing.signal);
     await untilAborted(roots.whenListed(), closing.signal);
     isReady = true;
@@ -258,9 +254,13 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     }
   }
 
-  function announce(leased: Registrar, key: string, status: PilotStatus): void {
+  /** One that is not ready is only heard of when it has something to object to. */
+  function announce(): void {
     acks.note();
-    leased.set(key, JSON.stringify(status));
+    const lost = continuity.lost();
+    if (own === undefined || (!isReady && lost === undefined)) return;
+    const status = { ...own, xds: isReady ? own.xds : '', ...(lost === undefined ? {} : { lost }) };
+    registrar.set(keys.pilot(id), JSON.stringify(status));
   }
 }
 

@@ -73,6 +73,8 @@ export function createPublisher(options: PublishOptions): Publisher {
 
   const push = (): void => {
     if (next === undefined || next === published) return;
+    // A store that was emptied and adopted holds no mesh yet: proxies keep theirs until somebody has applied one.
+    if (next.revision === 0 && (published?.revision ?? 0) > 0) return;
     published = next;
     try {
       options.onPublished(published);

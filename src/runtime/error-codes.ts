@@ -100,8 +100,9 @@ export const errorCodes = {
   MESH2014: {
     title: 'journal damaged',
     exit: 1,
-    cause: 'The journal of the embedded store has a record that does not match its checksum, before its end.',
-    cure: 'Restore a copy of the data directory.',
+    cause:
+      'The journal of the embedded store does not match its checksums, or is shorter than what was safe on the disk.',
+    cure: 'Bring back a backup with `mesh store restore FILE --store embedded:DIR --replace`.',
   },
   MESH2015: {
     title: 'input invalid',
@@ -132,6 +133,30 @@ export const errorCodes = {
     exit: 1,
     cause: 'The process that was started in the background ended, or was not ready in time.',
     cure: 'Read its log; the message names the file.',
+  },
+  MESH2050: {
+    title: 'store incomplete',
+    exit: 5,
+    cause: 'A copy or a restore into this store was interrupted: a part of the mesh is missing.',
+    cure: 'Type the same `mesh store copy` or `mesh store restore` again; it goes on where it was.',
+  },
+  MESH2051: {
+    title: 'pilots still run',
+    exit: 5,
+    cause: 'A pilot serves from the store that is to be copied or overwritten.',
+    cure: 'Stop the pilots that the message names; proxies go on with what they have.',
+  },
+  MESH2052: {
+    title: 'store not empty',
+    exit: 5,
+    cause: 'The store that is to be written holds a mesh already.',
+    cure: 'Choose another one, or give --replace to overwrite it.',
+  },
+  MESH2053: {
+    title: 'backup not usable',
+    exit: 3,
+    cause: 'The file is no backup of lightmesh, or it was changed or cut short.',
+    cure: 'Use another copy of it.',
   },
 } as const satisfies Record<string, ErrorCodeInfo>;
 

@@ -45,6 +45,8 @@ export interface Deadline {
 
 export interface Connection {
   readonly addresses: readonly string[];
+  /** For what concerns a member and not the store. */
+  readonly endpoints: readonly Endpoint[];
   readonly timeoutMs: number;
   current(): Endpoint;
   /** Move on, if nobody has yet: several users of one failed endpoint rotate by one step only. */
@@ -118,7 +120,7 @@ export function connect(options: ConnectionOptions): Connection {
   const close = (): void => {
     for (const { client } of endpoints) client.close();
   };
-  return { addresses, timeoutMs, current, failed, once, call, close };
+  return { addresses, endpoints, timeoutMs, current, failed, once, call, close };
 }
 
 function clientOf(address: string, { tls, login }: ConnectionOptions): Etcd3 {

@@ -53,6 +53,10 @@ export function keysUnder(prefix: string) {
 
     metaEpoch: at('meta', 'epoch'),
     metaSchema: at('meta', 'schema'),
+    /** While a copy or restore into this store is under way. */
+    metaIncoming: at('meta', 'incoming'),
+    /** Of the last `mesh store compact`. */
+    metaCompaction: at('meta', 'compaction'),
     def: (kind: string, namespace: string | undefined, name: string) =>
       at('def', kind, namespace ?? NO_NAMESPACE, name),
     rev: (revision: number, part?: number) =>

@@ -36,6 +36,7 @@ class ListAndWatch implements Mirror {
   readonly whenListed: Promise<void>;
   storeRevision = 0n;
   synced = false;
+  epoch: string | undefined;
   lastSyncedMonotonicMs = Number.NEGATIVE_INFINITY;
 
   readonly #context: MirrorContext;
@@ -49,7 +50,7 @@ class ListAndWatch implements Mirror {
   #session = new AbortController();
   #isListed = false;
   #listedAtMs = Number.NEGATIVE_INFINITY;
-  #epoch: string | undefined;
+  #identity: string | undefined;
   #failures = 0;
 
   constructor(context: MirrorContext, options: MirrorOptions) {
@@ -119,13 +120,15 @@ class ListAndWatch implements Mirror {
     const listing = await listIntervals(connection, this.#held, {}, signal);
     const at = { revision: listing.storeRevision };
     const epochs = await listIntervals(connection, [toInterval({ key: epochKey })], at, signal);
-    const epoch = identityOf(epochs.entries[0]);
-    const regressed = this.#isListed && (listing.storeRevision < this.storeRevision || epoch !== this.#epoch);
+    const [epoch] = epochs.entries;
+    const identity = identityOf(epoch);
+    const regressed = this.#isListed && (listing.storeRevision < this.storeRevision || identity !== this.#identity);
     if (regressed) {
       const fields = { from: String(this.storeRevision), to: String(listing.storeRevision) };
-      this.#context.log.error(fields, 'the store has another history than before: it was wiped or restored');
+      this.#context.log.warn(fields, 'the store has another history than before');
     }
-    this.#epoch = epoch;
+    this.#identity = identity;
+    this.epoch = epoch?.value;
     this.#listedAtMs = startedMs;
     this.#advance(listing.storeRevision, batchOfListing(this.entries, listing, regressed));
   }
@@ -141,11 +144,13 @@ class ListAndWatch implements Mirror {
       fresh,
       listedAtMs: this.#listedAtMs,
       resyncMs: this.#options.resyncMs ?? DEFAULT_RESYNC_MS,
-      epoch: this.#epoch,
+      epoch: this.#identity,
       readHead: (endpoint) => this.#readHead(endpoint),
       reachesWithin: (ms, storeRevision, signal) => this.#reachesWithin(ms, storeRevision, signal),
       onEvents: (events) => {
         this.#failures = 0; // it gets on: when it is cut on the way it may go on at once
+        const isOther = events.some((event) => event.kv.key.toString() === this.#context.epochKey);
+        if (isOther) this.#interrupt({ next: 'list', reason: 'the epoch of the store has changed', planned: true });
         for (const revision of newRevisions(this.storeRevision, events)) {
           this.#advance(revision.storeRevision, batchOfEvents(this.entries, this.#held, revision));
         }

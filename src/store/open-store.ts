@@ -1,13 +1,17 @@
 /** Opens a store by its URL. The embedded one is a server of our own that is then used by gRPC like any etcd. */
 import { randomUUID } from 'node:crypto';
+import { valueOf } from '../model/stored-value.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
+import { adminOver, type StoreAdmin } from './admin.js';
 import { type Connection, connect, type EtcdLogin, type TlsOptions } from './connection.js';
 import { startEmbedded } from './embedded/embedded.js';
+import { encodeEpoch } from './epoch.js';
 import { type Keys, keysUnder } from './keys.js';
 import { listIntervals } from './list.js';
 import { openMirror } from './mirror.js';
+import type { Incoming } from './move.js';
 import { toInterval } from './range.js';
 import { openRegistrar } from './registrar.js';
 import type { Store } from './store.js';
@@ -25,6 +29,8 @@ export interface OpenStoreOptions {
   readonly tls?: TlsOptions;
   /** For an etcd with authentication on; an embedded server has none. */
   readonly login?: EtcdLogin | undefined;
+  /** Also a store into which a copy or a restore has not been finished: for those who finish it, and who look. */
+  readonly allowUnfinished?: boolean;
   /** Where an embedded server listens, `host:port`. Default: loopback, the port it had before if that is free. */
   readonly listen?: string;
 }
@@ -34,7 +40,11 @@ const SCHEMA = 1;
 /** A transaction's marker must outlive its call (transact.ts). */
 const MAX_TIMEOUT_MS = 20_000;
 
-export async function openStore(url: StoreUrl | string, options: OpenStoreOptions): Promise<Store> {
+export interface OpenedStore extends Store {
+  readonly admin: StoreAdmin;
+}
+
+export async function openStore(url: StoreUrl | string, options: OpenStoreOptions): Promise<OpenedStore> {
   const parsed = typeof url === 'string' ? parseStoreUrl(url) : url;
   const prefix = options.prefix ?? parsed.prefix;
   if (parsed.kind === 'etcd') {
@@ -67,14 +77,14 @@ async function open(
   description: string,
   options: OpenStoreOptions,
   closeServer?: () => Promise<void>,
-): Promise<Store> {
+): Promise<OpenedStore> {
   const { clock, log } = options;
   const timeoutMs = Math.min(options.timeoutMs, MAX_TIMEOUT_MS);
   const connection = connect({ addresses, tls, login: options.login, clock, timeoutMs });
   const keys = keysUnder(prefix);
   const transact = transactOver(connection, keys, clock);
   try {
-    await introduce(connection, keys, transact);
+    await introduce(connection, keys, transact, options);
   } catch (error) {
     connection.close();
     throw error;
@@ -99,6 +109,7 @@ async function open(
       return listIntervals(connection, intervals, listOptions, signal);
     },
     transact,
+    admin: adminOver(connection),
     grant: async (ttlSeconds, signal) => {
       const request = { TTL: ttlSeconds, ID: 0 };
       const open = connection.call(
@@ -138,9 +149,17 @@ async function open(
 }
 
 /** The first to open a store names its history (`meta/epoch`), so that a wiped or restored one can be told apart. */
-async function introduce(connection: Connection, keys: Keys, transact: Transact): Promise<void> {
-  const intervals = [toInterval({ key: keys.metaEpoch }), toInterval({ key: keys.metaSchema })];
-  const { entries } = await listIntervals(connection, intervals);
+async function introduce(
+  connection: Connection,
+  keys: Keys,
+  transact: Transact,
+  { clock, allowUnfinished = false }: OpenStoreOptions,
+): Promise<void> {
+  const own = [keys.metaEpoch, keys.metaSchema, keys.metaIncoming];
+  const { entries } = await listIntervals(
+    connection,
+    own.map((key) => toInterval({ key })),
+  );
   const schema = Number(entries.find((entry) => entry.key === keys.metaSchema)?.value ?? SCHEMA);
   if (schema !== SCHEMA) {
     throw new MeshError(
@@ -151,7 +170,10 @@ async function introduce(connection: Connection, keys: Keys, transact: Transact)
       },
     );
   }
-  const values = { [keys.metaEpoch]: randomUUID(), [keys.metaSchema]: String(SCHEMA) };
+  const incoming = entries.find((entry) => entry.key === keys.metaIncoming);
+  if (incoming && !allowUnfinished) throw unfinished(incoming.value);
+  const epoch = { id: randomUUID(), at: clock.now(), made: 'first', by: '', why: '', after: '', accepts: [] } as const;
+  const values = { [keys.metaEpoch]: encodeEpoch(epoch), [keys.metaSchema]: String(SCHEMA) };
   const missing = Object.entries(values).filter(([key]) => !entries.some((entry) => entry.key === key));
   if (missing.length === 0) return;
   await transact({
@@ -159,4 +181,16 @@ async function introduce(connection: Connection, keys: Keys, transact: Transact)
     put: missing.map(([key, value]) => ({ key, value })),
     delete: [],
   }); // somebody else was quicker when it conflicts: as good
+}
+
+function unfinished(value: string): MeshError {
+  const what = valueOf<Incoming>(value, ['command', 'from']);
+  const command = what?.command ?? 'copy';
+  return new MeshError(
+    'MESH2050',
+    `a ${command} from ${what?.from ?? 'elsewhere'} into this store has not been finished`,
+    {
+      hint: `Type the same \`mesh store ${command}\` again: it goes on where it was.`,
+    },
+  );
 }

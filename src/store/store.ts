@@ -124,6 +124,8 @@ export interface Mirror {
   /** The copy holds everything up to this store revision. */
   readonly storeRevision: bigint;
   readonly synced: boolean;
+  /** Value of `meta/epoch` as of the last list (see epoch.ts); another one comes with a batch that is `regressed`. */
+  readonly epoch: string | undefined;
   /** Monotonic time of the last proof that the watch is alive on an endpoint with a quorum; -Infinity before the first. */
   readonly lastSyncedMonotonicMs: number;
   /** Resolves after the first complete list at one revision; rejects when the mirror is closed before that. */

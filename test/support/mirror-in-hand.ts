@@ -26,6 +26,7 @@ export function mirrorInHand(): MirrorInHand {
     entries,
     storeRevision: 1n,
     synced: true,
+    epoch: undefined,
     lastSyncedMonotonicMs: 0,
     whenListed,
     reach: () => Promise.resolve(),
