@@ -12,7 +12,7 @@ import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { openEventLog } from '../store/event-log.js';
 import type { Registrar, RegistrarOptions, Store } from '../store/store.js';
-import { nodeIsTaken, ownIdentity, untilNodeIsFree } from './claim.js';
+import { isOwn, nodeIsTaken, ownIdentity, untilNodeIsFree } from './claim.js';
 import { openCompose } from './compose.js';
 import { DEFAULT_DOCKER_HOST, openDocker } from './docker.js';
 import { type DockerView, openDockerView } from './docker-view.js';
@@ -101,7 +101,9 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     const identity = await ownIdentity();
     await untilNodeIsFree(store, node, identity, leased.ttlSeconds * 1000, clock, signal);
     const taken = new AbortController();
-    const onHeld = (value: string): void => taken.abort(nodeIsTaken(node, value));
+    const onHeld = (value: string): void => {
+      if (!isOwn(value, identity)) taken.abort(nodeIsTaken(node, value));
+    };
     const registrar: Registrar = store.registrar({ ...leased, claim: { key: store.keys.node(node), onHeld } });
     closers.push(() => registrar.close({ keepLease: true }));
     const registration = await openRegistration(store, registrar, node, signal);

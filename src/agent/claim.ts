@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { canonicalJson } from '../model/canonical-json.js';
 import type { AgentIdentity, NodeStatus } from '../model/leased-values.js';
 import { valueOf } from '../model/stored-value.js';
 import type { Clock } from '../runtime/clock.js';
@@ -18,19 +19,19 @@ const LEASE_MARGIN_MS = 2000;
 
 export async function ownIdentity(): Promise<AgentIdentity> {
   const text = async (file: string): Promise<string> => (await readFile(file, 'utf8').catch(() => '')).trim();
-  const id = await text('/etc/machine-id');
   return {
     host: hostname(),
-    // Hashed: a machine's id is nobody's business outside of it.
-    machine: createHash('sha256')
-      .update(id === '' ? hostname() : id)
-      .digest('hex')
-      .slice(0, 16),
+    machine: machineHash(await text('/etc/machine-id')),
     boot: await text('/proc/sys/kernel/random/boot_id'),
     pidNamespace: await readlink('/proc/self/ns/pid').catch(() => ''),
     pid: process.pid,
     startTime: (await startTimeOf(process.pid)) ?? '',
   };
+}
+
+/** Hashed: a machine's id is nobody's business outside of it. With its name, since copied disks share the id. */
+function machineHash(id: string): string {
+  return createHash('sha256').update(`${id} ${hostname()}`).digest('hex').slice(0, 16);
 }
 
 /** May the agent that has put this be alive? `startTime` is that of the process with its number here, if there is one. */
@@ -71,6 +72,11 @@ export async function untilNodeIsFree(
       await store.transact({ compare, put: [], delete: [key] }, signal);
     } else await clock.sleep(LOOK_AGAIN_MS, signal);
   }
+}
+
+/** Put by this very process, under a lease that it has lost: after the store was restored from a backup. */
+export function isOwn(value: string, own: AgentIdentity): boolean {
+  return canonicalJson(holderOf(value)) === canonicalJson(own);
 }
 
 /** `value` is what the other agent says of itself. */

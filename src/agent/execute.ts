@@ -68,6 +68,8 @@ const executors: Executors = {
 
   'bring-up': async ({ instances }, { node, compose, files, rests, log, news }, signal) => {
     const services = instances.flatMap((instance) => [instance, sidecarName(instance)]);
+    // Before, since the first of them may serve before compose is done with the last.
+    for (const instance of instances) news.instance(instance, 'started', 'compose brings up its containers');
     try {
       await compose.up(composeProject(node), files.composeFile, services, signal);
     } catch (error) {
@@ -78,10 +80,7 @@ const executors: Executors = {
       news.node('plan-hindered', `could not bring up ${instances.join(', ')}: ${reason}`, 'warning');
       return 'wait';
     }
-    for (const instance of instances) {
-      rests.succeeded(instance);
-      news.instance(instance, 'started', 'its containers are up');
-    }
+    for (const instance of instances) rests.succeeded(instance);
     log.info({ node, instances }, 'brought up instances');
     return 'done';
   },

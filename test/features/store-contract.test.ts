@@ -380,6 +380,20 @@ describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => 
       expect((await store.get(store.keys.plan('a')))?.value).toBe('second');
     });
 
+    it('claims again, as another life of the key, when its lease was lost', async () => {
+      await fresh();
+      const key = store.keys.node('a');
+      const registrar = store.registrar({ ttlSeconds: 2, claim: { key, onHeld: () => {} } });
+      registrar.set(key, 'mine');
+      registrar.set(store.keys.plan('a'), 'mine');
+      await registrar.flush();
+      const before = registrar.claimRevision;
+      await operator.revoke(registrar.leaseId ?? '');
+      await until('it is registered again', async () => (await store.get(store.keys.plan('a')))?.value === 'mine');
+      expect((await store.get(key))?.createRevision).toBe(registrar.claimRevision);
+      expect(registrar.claimRevision).not.toBe(before);
+    });
+
     it('puts and deletes nothing when somebody else has taken its claim', async () => {
       await fresh();
       const key = store.keys.node('a');

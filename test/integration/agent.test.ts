@@ -230,6 +230,27 @@ describe.skipIf(isDockerMissing())('an agent', () => {
     expect(await listed('services/app')).toEqual([inboundOf(first)]);
   });
 
+  test('ends when another has taken its node, and alters nothing more', async () => {
+    const theirs = { ...(await ownIdentity()), machine: 'another', host: 'elsewhere' };
+    const put = { key: store.keys.node(node), value: JSON.stringify({ node, agent: theirs }) };
+    await store.transact({ compare: [], put: [], delete: [put.key] });
+    await store.transact({ compare: [{ key: put.key, exists: false }], put: [put], delete: [] });
+    await until('it knows', () => agent.taken.aborted);
+    expect(agent.taken.reason).toMatchObject({ code: 'MESH2017', message: expect.stringContaining('elsewhere') });
+    const { container } = (await record(old)) as InstanceRecord;
+    docker('pause', container);
+    await until('it has seen it and could not say so', () =>
+      agent.progress().problems.some((problem) => problem.includes('Docker has paused')),
+    );
+    docker('unpause', container);
+    await agent.close();
+    expect((await record(old))?.state).toBe('healthy');
+    expect((await store.get(put.key))?.value).toBe(put.value);
+    await store.transact({ compare: [], put: [], delete: [put.key] });
+    agent = await start();
+    await reached();
+  });
+
   test('comes back after a restart of its machine with the same instances', async () => {
     const { container, sidecar } = (await record(old)) as InstanceRecord;
     await leaveKey({ boot: 'the one before' }, 600);

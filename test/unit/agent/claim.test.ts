@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { judgeHolder } from '../../../src/agent/claim.js';
+import { isOwn, judgeHolder } from '../../../src/agent/claim.js';
 import type { AgentIdentity } from '../../../src/model/leased-values.js';
 
 const own: AgentIdentity = {
@@ -30,4 +30,11 @@ test('of another machine, of another container and of an older version nothing i
   expect(judgeHolder({ ...before, machine: 'm2' }, own, undefined)).toBe('unknown');
   expect(judgeHolder({ ...before, pidNamespace: 'pid:[9]' }, own, undefined)).toBe('unknown');
   expect(judgeHolder(undefined, own, undefined)).toBe('unknown');
+});
+
+test('what this very process has put is its own, whatever else stands there', () => {
+  expect(isOwn(JSON.stringify({ node: 'a', problems: [], agent: own }), own)).toBe(true);
+  expect(isOwn(JSON.stringify({ node: 'a', agent: before }), own)).toBe(false);
+  expect(isOwn(JSON.stringify({ node: 'a' }), own)).toBe(false);
+  expect(isOwn('damaged', own)).toBe(false);
 });
