@@ -79,6 +79,9 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
   try {
     const lastGood = options.lastGood ?? (await serveLastGood(options));
     if (options.lastGood === undefined) closers.push(() => lastGood.close());
+    const leased = await registrarOptions(store, signal);
+    const identity = await ownIdentity();
+    await untilNodeIsFree(store, node, identity, leased.ttlSeconds * 1000, clock, signal);
     const docker = openDocker(options.dockerHost ?? DEFAULT_DOCKER_HOST);
     const dockerVersion = await docker.version();
     const files = await openNodeFiles({
@@ -97,9 +100,6 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
       signal,
     );
     closers.push(() => storeView.close());
-    const leased = await registrarOptions(store, signal);
-    const identity = await ownIdentity();
-    await untilNodeIsFree(store, node, identity, leased.ttlSeconds * 1000, clock, signal);
     const taken = new AbortController();
     const onHeld = (value: string): void => {
       if (!isOwn(value, identity)) taken.abort(nodeIsTaken(node, value));
