@@ -48,3 +48,10 @@ export type WitnessReport = Readonly<
 
 /** As messages and the API name what is frozen: a service (`<ns>/<name>`), or this. */
 export const MESH_SCOPE = 'mesh';
+
+/** What to do about a freeze. */
+export function freezeAdvice(scope: string): string {
+  const [namespace = '', service = ''] = scope.split('/');
+  const command = scope === MESH_SCOPE ? 'mesh thaw' : `mesh thaw ${service} -n ${namespace}`;
+  return `Look at the store, the network and the agents; if they are really gone: ${command}`;
+}

@@ -1,6 +1,6 @@
 /** What is missing and what is frozen, with what to do about it; nothing when all is well. */
 import type { EvictionStatus, FreezeItem } from '../../model/api.js';
-import { MESH_SCOPE } from '../../model/eviction.js';
+import { freezeAdvice, MESH_SCOPE } from '../../model/eviction.js';
 import { missingState } from '../instance-table.js';
 import type { Session } from '../session.js';
 import { formatTable } from './table.js';
@@ -29,15 +29,8 @@ export function formatEviction({ frozen, missing }: EvictionStatus, session: Ses
   return [...alarms, table, ...(more > 0 ? [`… and ${more} more: mesh status -o json\n`] : [])].join('');
 }
 
-export function freezeLine({ scope, since, why, thaw }: FreezeItem, now: number): string {
+function freezeLine({ scope, since, why, thaw }: FreezeItem, now: number): string {
   const what = scope === MESH_SCOPE ? 'the whole mesh' : scope;
   if (thaw !== undefined) return `${what} was thawed by ${thaw.by}: those that were missing then are removed`;
-  const advice = `look at the store, the network and the agents; if they are really gone: ${thawCommand(scope)}`;
-  return `${what} is frozen for ${age(since, now)}, nobody is removed: ${why}. ${advice[0]?.toUpperCase()}${advice.slice(1)}`;
-}
-
-function thawCommand(scope: string): string {
-  if (scope === MESH_SCOPE) return 'mesh thaw';
-  const [namespace = '', service = ''] = scope.split('/');
-  return `mesh thaw ${service} -n ${namespace}`;
+  return `${what} is frozen for ${age(since, now)}, nobody is removed: ${why}. ${freezeAdvice(scope)}`;
 }

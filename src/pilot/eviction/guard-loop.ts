@@ -90,20 +90,23 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
     };
     const next = nextEvictions(world, policy, memory, now);
     memory = next.memory;
-    for (const steps of batches(next.steps)) if (!(await write(term, steps, policy))) break;
+    await write(term, next.steps, policy);
     answers = await ask(next.questions.slice(0, MAX_QUESTIONS), term.signal);
     if (answers.size > 0) rounds.note();
     lookAgainAfter(next.dueMs - clock.monotonic());
   };
-  /** False when somebody else was faster: what follows may not hold any more. */
-  const write = async (term: Term, steps: readonly EvictionStep[], policy: GuardPolicy): Promise<boolean> => {
-    const operations = steps.map((step) => operationsOf(step, store.keys));
-    const { ok, storeRevision } = await term.transact(joined(operations));
-    // What was written must be seen before the next decision.
-    await mirror.reach(storeRevision, term.signal);
-    if (ok) tell(steps, policy);
-    else rounds.note();
-    return ok;
+  /** Up to where somebody else was faster: what follows may not hold any more. */
+  const write = async (term: Term, all: readonly EvictionStep[], policy: GuardPolicy): Promise<void> => {
+    let written = 0n;
+    for (const steps of batches(all)) {
+      const { ok, storeRevision } = await term.transact(joined(steps.map((step) => operationsOf(step, store.keys))));
+      written = storeRevision;
+      if (ok) tell(steps, policy);
+      else rounds.note();
+      if (!ok) break;
+    }
+    // It must be seen before the next decision.
+    await mirror.reach(written, term.signal);
   };
   const tell = (steps: readonly EvictionStep[], policy: GuardPolicy): void => {
     const told = new Map<string, string[]>();

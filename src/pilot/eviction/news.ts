@@ -1,6 +1,6 @@
 /** What the leader tells people about its steps. */
 import { formatDurationMs } from '../../model/duration.js';
-import { MESH_SCOPE } from '../../model/eviction.js';
+import { freezeAdvice, MESH_SCOPE } from '../../model/eviction.js';
 import { MESH_NAME } from '../../model/mesh.js';
 import type { EventNews } from '../../model/mesh-event.js';
 import type { GuardPolicy } from './guard.js';
@@ -32,11 +32,12 @@ export function newsOf(step: EvictionStep, { lingerMs }: Pick<GuardPolicy, 'ling
       };
     }
     case 'freeze':
+      if (!step.isNew) return undefined;
       return {
         reason: 'frozen',
         tone: 'warning',
         ...scopeOf(step.scope),
-        message: alarmOf(step.scope, step.freeze.why),
+        message: `nobody is removed: ${step.freeze.why}. ${freezeAdvice(step.scope)}`,
       };
     case 'thaw': {
       const why = step.by === undefined ? 'enough of those that were missing are back' : `${step.by} said so`;
@@ -48,13 +49,6 @@ export function newsOf(step: EvictionStep, { lingerMs }: Pick<GuardPolicy, 'ling
 export function nodeGone(node: string): EventNews {
   const message = `its agent was stopped, or its lease is over. Containers go on serving; start it again: mesh agent --node ${node}`;
   return { reason: 'node-gone', tone: 'warning', kind: 'Node', name: node, node, message };
-}
-
-/** For the log, events and `mesh status`: what it is, and what to do. */
-export function alarmOf(scope: string, why: string): string {
-  const { kind, namespace, name } = scopeOf(scope);
-  const command = kind === 'Mesh' ? 'mesh thaw' : `mesh thaw ${name} -n ${namespace}`;
-  return `nobody is removed: ${why}. Look at the store, the network and the agents; if they are really gone: ${command}`;
 }
 
 function because(by: EvictedBy, linger: string): string {

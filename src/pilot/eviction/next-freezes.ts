@@ -47,7 +47,7 @@ export function nextFreezes(
         continue;
       }
       const freeze = { since: now.wallMs, why: describe(losses, windowMs), sizes: sizesOf(missing, sizes) };
-      steps.push({ action: 'freeze', scope: name, freeze, modRevision: stored?.modRevision ?? 0n });
+      steps.push({ action: 'freeze', scope: name, freeze, modRevision: stored?.modRevision ?? 0n, isNew: true });
     } else if (isOn && isCalm(name, policy, losses)) {
       held.add(name);
       const sinceMs = before.calmSinceMs.get(name) ?? now.monotonicMs;
@@ -60,7 +60,7 @@ export function nextFreezes(
       const known = { ...sizesOf(missing, sizes), ...stored.value.sizes };
       if (Object.keys(known).length > Object.keys(stored.value.sizes).length) {
         const freeze = { ...stored.value, sizes: known };
-        steps.push({ action: 'freeze', scope: name, freeze, modRevision: stored.modRevision });
+        steps.push({ action: 'freeze', scope: name, freeze, modRevision: stored.modRevision, isNew: false });
       }
     } else if (stored !== undefined && !missing.some((one) => isGivenUp(one, name, freezes))) {
       // Whom the operator has given up is gone, or back.

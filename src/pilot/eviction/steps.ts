@@ -27,7 +27,14 @@ export type EvictionStep =
       readonly by: EvictedBy;
     })
   /** Nobody of the scope is removed by time alone. `modRevision` of what is replaced, 0n for none: an operator may have thawed it in between. */
-  | { readonly action: 'freeze'; readonly scope: string; readonly freeze: Freeze; readonly modRevision: bigint }
+  | {
+      readonly action: 'freeze';
+      readonly scope: string;
+      readonly freeze: Freeze;
+      readonly modRevision: bigint;
+      /** False when it is frozen already, and only more is known of it. */
+      readonly isNew: boolean;
+    }
   /** `by`: the operator who said so; undefined when it has become calm. */
   | { readonly action: 'thaw'; readonly scope: string; readonly modRevision: bigint; readonly by: string | undefined };
 
