@@ -1,7 +1,7 @@
 /** `lightmesh/client/grpc`: `etcd:///services/<service>` as a target of grpc-js, as the stock Go resolver has it. */
 import { experimental, Metadata, status } from '@grpc/grpc-js';
 import { splitHostPort } from '../model/host-port.js';
-import { messageOf } from '../runtime/mesh-error.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { EtcdOptions } from './etcd.js';
 import { type Naming, openNaming } from './naming.js';
 
@@ -76,7 +76,7 @@ class NamingResolver implements experimental.Resolver {
     } catch (error) {
       clearTimeout(late);
       if (closed.aborted) return;
-      this.#fail(messageOf(error));
+      this.#fail(error instanceof MeshError && error.hint ? `${error.message}. ${error.hint}` : messageOf(error));
       const again = setTimeout(() => void this.#run(closed), REOPEN_MS);
       closed.addEventListener('abort', () => clearTimeout(again), { once: true });
     }

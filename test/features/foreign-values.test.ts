@@ -5,6 +5,7 @@
 import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openNaming } from '../../src/client/naming.js';
+import { register } from '../../src/client/register.js';
 import type { StatusResponse } from '../../src/model/api.js';
 import { type Logger, silentLogger } from '../../src/runtime/logger.js';
 import { openPilotHouse, type PilotHouse } from '../support/pilot-house.js';
@@ -46,6 +47,16 @@ afterAll(async () => {
 test('who registers itself is an instance of its service', async () => {
   await put('services/audit/one', good);
   await until('it is there', async () => JSON.stringify(await audit()) === '[{"version":"","healthy":1,"total":1}]');
+});
+
+test('who leaves in order is forgotten at once: nobody waits for it to come back', async () => {
+  const total = async (): Promise<unknown> => JSON.stringify(await audit());
+  const address = '10.0.0.8:80';
+  const registration = register({ etcd: house.store.addresses[0], service: 'audit', address });
+  await until('the leader has seen it', () => house.store.get(house.store.keys.seen('default', 'audit', address)));
+  expect(await total()).toBe('[{"version":"","healthy":2,"total":2}]');
+  await registration.close();
+  await until('it is forgotten', async () => (await total()) === '[{"version":"","healthy":1,"total":1}]');
 });
 
 const mistakes: readonly (readonly [string, string | Buffer, string | Buffer])[] = [

@@ -66,7 +66,7 @@ function serviceTable({ services }: StatusResponse, { style }: Session): string 
     service.stable || '-',
     service.versions
       .map(({ version, healthy, total }) => {
-        const text = `${version} ${healthy}/${total}`;
+        const text = `${version || '(no version)'} ${healthy}/${total}`;
         return healthy < total ? style.tone('warn', text) : text;
       })
       .join(', ') || '-',
