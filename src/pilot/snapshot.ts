@@ -13,7 +13,7 @@ import type { Read } from '../model/stored-value.js';
 import type { Keys, ParsedKey } from '../store/keys.js';
 import { type NamingKey, parseNamingKey } from '../store/naming.js';
 import type { Entry } from '../store/store.js';
-import { endpointsOf, noSources, type ServiceSources } from './endpoints.js';
+import { endpointsOf, noSources, type Registration, type ServiceSources } from './endpoints.js';
 import { editMap, type MapEdit } from './map-edit.js';
 import {
   headValue,
@@ -207,7 +207,13 @@ function applyNaming(edit: Edit, key: string, naming: NamingKey, entry: ChangedE
   if (read?.kind === 'problem') return addFinding(edit, key, read.problem);
   if (entry === undefined || read?.kind !== 'endpoint') return registrations.delete(key);
   const version = naming.version ?? read.version ?? '';
-  registrations.set(key, { address: read.address, version, mesh: read.mesh ?? {}, lease: entry.lease ?? '0' });
+  const registration = { address: read.address, version, mesh: read.mesh ?? {}, lease: entry.lease ?? '0' };
+  // Agents write their keys again from time to time, all of them: what says the same must cost nothing.
+  if (!isSameRegistration(registrations.get(key), registration)) registrations.set(key, registration);
+}
+
+function isSameRegistration(before: Registration | undefined, after: Registration): boolean {
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(after);
 }
 
 function addFinding(edit: Edit, key: string, message: string): void {

@@ -9,7 +9,7 @@ export interface PilotProcess {
   /** `host:port` */
   readonly xds: string;
   /** Resolves when it serves; with `isReady: false` when it listens. On another store than its own only this time. */
-  start(options?: { readonly isReady?: boolean; readonly storeUrl?: string }): Promise<void>;
+  start(options?: { readonly isReady?: boolean; readonly storeUrl?: string }): Promise<{ readonly pid: number }>;
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>;
   stop(): Promise<void>;
@@ -51,6 +51,7 @@ export async function pilotProcess(id: string, options: PilotOptions): Promise<P
       ).catch((error: unknown) => {
         throw new Error(`${String(error)}\n${started.log().slice(-4000)}`);
       });
+      return { pid: started.pid };
     },
     async kill() {
       daemon?.signal('SIGKILL');

@@ -2,12 +2,12 @@
  * A fault scenario: something is broken on purpose for a while, and what that costs is measured and kept. One code, two
  * forms: the short one runs with `npm test` and `npm run faults`, the long one with `npm run lab -- NAME`.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, loadavg, totalmem } from 'node:os';
+import { availableParallelism, loadavg } from 'node:os';
 import path from 'node:path';
 import { test } from 'vitest';
 import { messageOf } from '../../src/runtime/mesh-error.js';
+import { machine } from './machine.js';
 import { root } from './mesh-process.js';
 
 /** `seconds`, where a scenario has it, is how long the fault lasts: `--minutes N` of the lab replaces it. */
@@ -91,18 +91,6 @@ function keep(name: string, result: object): void {
   const folder = path.join(root, '.cache/faults');
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
-}
-
-/** What the figures depend on. The load tells how many others had the cores at the same time. */
-function machine(loadBefore: number | undefined): object {
-  const round = (load: number | undefined): number => Math.round((load ?? 0) * 10) / 10;
-  return {
-    cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
-    etcd: /Version: (\S+)/.exec(spawnSync('etcd', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 'none',
-    load: { before: round(loadBefore), after: round(loadavg()[0]) },
-  };
 }
 
 function isMachineBusy(): boolean {

@@ -102,6 +102,12 @@ describe('endpoints', () => {
     expect(endpointsIn(update(running, { [versionKey]: undefined }))).toEqual(['10.0.0.1:20001 v1 UNHEALTHY']);
   });
 
+  test('a registration that is written again as it was changes nothing at all', () => {
+    const running = update(emptySnapshot, { ...record(), [versionKey]: registered({ zone: 'z' }) });
+    expect(update(running, { [versionKey]: registered({ zone: 'z' }) })).toBe(running);
+    expect(update(running, { [versionKey]: registered({ zone: 'y' }) })).not.toBe(running);
+  });
+
   test.each([
     ['draining', ['10.0.0.1:20001 v1 DRAINING']],
     ['unhealthy', ['10.0.0.1:20001 v1 UNHEALTHY']],
