@@ -1,9 +1,11 @@
 /** Leadership on a real etcd and on the embedded server: one holder at a time, and whoever was paused can write nothing. */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, type TestContext, test } from 'vitest';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { type Election, standForElection, type Term } from '../../src/store/election.js';
-import type { Registrar, Store } from '../../src/store/store.js';
+import type { MirrorBatch, Registrar, Store } from '../../src/store/store.js';
 import { hasEtcd } from '../support/etcd.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
 import {
@@ -59,7 +61,7 @@ describe.concurrent.each(servers.filter(({ isThere }) => isThere))('$name', ({ s
       const election = closing(standForElection({ ...common, role: ROLE, id, onLeading }));
       return { store, registrar, election, terms };
     };
-    return { candidate, closing };
+    return { candidate, closing, prefix };
   };
   const leading = ({ election }: Candidate): Promise<Term> => until('a term', () => election.term());
   const write = (term: Term, store: Store, value: string) =>
@@ -162,6 +164,30 @@ describe.concurrent.each(servers.filter(({ isThere }) => isThere))('$name', ({ s
     context.expect(result.ok).toBe(false);
     context.expect(term.signal.aborted).toBe(false);
   });
+
+  test('a leader whose process is stopped is replaced, and whatever it does when it wakes up is refused', async (context) => {
+    const { candidate, closing, prefix } = candidates(context);
+    const script = path.join(import.meta.dirname, '../support/leader-process.ts');
+    const child = spawn(process.execPath, ['--import', 'tsx', script, server.address, prefix, 'child']);
+    closing({ close: () => void child.kill('SIGKILL') });
+    let said = '';
+    child.stdout.on('data', (part) => (said += part));
+    await until('it writes as the leader', () => said.includes('written 10\n'), 20_000);
+    const b = await candidate('b');
+    const values: string[] = [];
+    const plans = [b.store.keys.below('plan')];
+    const onChange = ({ puts }: MirrorBatch): void => void values.push(...puts.map(({ value }) => value));
+    closing(b.store.mirror({ list: plans, watch: plans, onChange }));
+    await until('b follows', () => b.election.leader() === 'child' && values.length > 0);
+    child.kill('SIGSTOP');
+    const term = await leading(b);
+    await write(term, b.store, 'b');
+    child.kill('SIGCONT');
+    await until('it has tried', () => said.includes('refused 3\n'));
+    await write(term, b.store, 'b again');
+    await until('the last write', () => values.at(-1) === 'b again');
+    context.expect(values.slice(values.indexOf('b'))).toEqual(['b', 'b again']);
+  }, 40_000);
 
   test.sequential('after the store has lost everything there is one leader again', async (context) => {
     const { candidate } = candidates(context);
