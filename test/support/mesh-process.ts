@@ -57,9 +57,15 @@ export interface Daemon {
   readonly ended: Promise<void>;
 }
 
+export interface DaemonOptions extends RunOptions {
+  /** Before the command: `nsenter …` runs it elsewhere. */
+  readonly inside?: readonly string[];
+}
+
 /** `mesh pilot`, `mesh agent`: runs until stopped. */
-export function startDaemon(args: readonly string[], options: RunOptions = {}): Daemon {
-  const child: ChildProcess = spawn(process.execPath, [command, ...args], {
+export function startDaemon(args: readonly string[], options: DaemonOptions = {}): Daemon {
+  const [file = '', ...words] = [...(options.inside ?? []), process.execPath, command, ...args];
+  const child: ChildProcess = spawn(file, words, {
     cwd: root,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

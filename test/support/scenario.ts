@@ -42,7 +42,7 @@ export interface Scene<P extends Parameters> {
 const SUITE_TIMEOUT_MS = 120_000;
 const LAB_TIMEOUT_MS = 60 * 60_000;
 
-const isLab = process.env['LIGHTMESH_LAB'] === '1';
+export const isLab = process.env['LIGHTMESH_LAB'] === '1';
 const minutes = process.env['LIGHTMESH_LAB_MINUTES'];
 
 /** Declares a test named `name: broken`. An expectation that fails in `play` fails the test; the line is kept all the same. */

@@ -1,0 +1,122 @@
+/**
+ * Three hosts with an engine and an agent each, whose parts die: what is dead leaves every Envoy in time, what lives comes
+ * back as what it was, and requests go on.
+ */
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import type { InstanceItem } from '../../src/model/api.js';
+import { isDockerMissing } from '../support/docker.js';
+import { hasEtcd } from '../support/etcd.js';
+import { type HostStage, NAMES, openHostStage } from '../support/host-stage.js';
+import { type Load, openLoad } from '../support/load.js';
+import { isLab, type Outcome, type Parameters, type Scene, scenario } from '../support/scenario.js';
+
+/** The lease of the agents. */
+const TTL_S = isLab ? 10 : 4;
+const RATE = 200;
+const DEAD_INSTANCE_MS = 1000;
+/** What a machine that runs other things at the same time is given besides. */
+const BUSY_MS = isLab ? 0 : 2000;
+const RETURN_MS = 30_000;
+
+type Counted = Scene<Parameters & { readonly requests: number }>;
+
+interface Damage {
+  readonly lastedMs: number;
+  readonly recoveredMs: number;
+  readonly facts?: Readonly<Record<string, number | string>>;
+}
+
+describe.skipIf(isDockerMissing() || !hasEtcd())('hosts', () => {
+  let stage: HostStage;
+  beforeAll(async () => {
+    stage = await openHostStage({ leaseTtl: `${TTL_S}s` });
+  });
+  afterAll(() => stage?.close());
+
+  /** Breaks things while every caller sends requests to reviews. */
+  async function trial(scene: Counted, maxFailed: number, damage: () => Promise<Damage>): Promise<Outcome> {
+    const target = { authority: 'reviews:9080', perSecond: RATE / stage.callers.length };
+    const loads: Load[] = [];
+    for (const { proxy } of stage.callers) loads.push(await openLoad({ ...target, proxy }));
+    for (const load of loads) scene.defer(async () => void (await load.stop()));
+    const done = await damage();
+    await Promise.all(loads.map((load) => load.reach(scene.parameters.requests / loads.length)));
+    const reports = await Promise.all(loads.map((load) => load.stop()));
+    const failures = reports.flatMap((report) => report.failures);
+    expect(failures.length, failures.join('\n')).toBeLessThanOrEqual(maxFailed);
+    return {
+      ...done,
+      sent: reports.reduce((sum, report) => sum + report.sent, 0),
+      failed: reports.reduce((sum, report) => sum + report.failed, 0),
+    };
+  }
+
+  /** The agent or the host of `b` is away: its instance turns unhealthy when the lease is over, and is the same afterwards. */
+  async function away(begin: () => void, end: () => void): Promise<Damage> {
+    const before = await stage.instance('reviews', 'b');
+    const startedMs = performance.now();
+    begin();
+    const unhealthyMs = await stage.callersUse(['a', 'c'], (TTL_S + 10) * 1000);
+    expect(unhealthyMs).toBeLessThan((TTL_S + 1) * 1000 + BUSY_MS);
+    end();
+    const lastedMs = performance.now() - startedMs;
+    const recoveredMs = await stage.callersUse(NAMES, RETURN_MS);
+    expect(identity(await stage.instance('reviews', 'b'))).toEqual(identity(before));
+    return { lastedMs, recoveredMs, facts: { 'ms to UNHEALTHY': Math.round(unhealthyMs), TTL: `${TTL_S} s` } };
+  }
+
+  const identity = ({ instance, address, startedAt, container }: InstanceItem): object => ({
+    instance,
+    address,
+    startedAt,
+    container,
+  });
+
+  scenario(
+    'instance-killed',
+    'the container of an instance is killed',
+    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    async (scene) =>
+      trial(scene, 0, async () => {
+        const victim = await stage.instance('reviews', 'b');
+        const startedMs = performance.now();
+        const killed = stage.host('b').docker('kill', victim.container);
+        const goneMs = await stage.callersUse(['a', 'c'], 20_000);
+        await killed;
+        expect(goneMs).toBeLessThan(DEAD_INSTANCE_MS + BUSY_MS);
+        const recoveredMs = await stage.callersUse(NAMES, RETURN_MS);
+        return {
+          lastedMs: performance.now() - startedMs,
+          recoveredMs,
+          facts: { 'ms until it was gone': Math.round(goneMs) },
+        };
+      }),
+  );
+
+  scenario(
+    'agent-killed',
+    'the agent of a host is killed (-9), and started again when its lease is over',
+    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    async (scene) =>
+      trial(scene, 0, () =>
+        away(
+          () => stage.agent('b').signal('SIGKILL'),
+          () => stage.startAgent('b'),
+        ),
+      ),
+  );
+
+  scenario(
+    'host-cut-off',
+    'a host loses its network (nobody hears of it)',
+    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    // Those that were on their way to it have no answer, and no way to know.
+    async (scene) =>
+      trial(scene, RATE / 10, () =>
+        away(
+          () => stage.host('b').cutOff(),
+          () => stage.host('b').heal(),
+        ),
+      ),
+  );
+});
