@@ -29,11 +29,15 @@ export interface HostStage {
   host(name: HostName): Host;
   agent(name: HostName): Daemon;
   startAgent(name: HostName): void;
+  /** Sets the kind Mesh. */
+  setMesh(spec: object): Promise<void>;
   /** As `mesh ps` shows them; while a pilot serves. */
   instances(): Promise<readonly InstanceItem[]>;
   instance(service: string, name: HostName): Promise<InstanceItem>;
   /** Every caller sends requests to exactly the reviews of these hosts. Answers with how long that took, in ms. */
   callersUse(names: readonly HostName[], timeoutMs: number): Promise<number>;
+  /** What the callers' configurations have gone through. */
+  changes(): Promise<readonly object[]>;
   close(): Promise<void>;
 }
 
@@ -56,7 +60,9 @@ export async function openHostStage(mesh: object): Promise<HostStage> {
     closers.push(async () => void (await Promise.all(pilots.map((pilot) => pilot.kill()))));
     await Promise.all(pilots.map((pilot) => pilot.start()));
     const cli = (...args: readonly string[]): Promise<string> => meshOk(['--server', pilots[0].server, ...args]);
-    await meshOk(['--server', pilots[0].server, 'apply', '-f', '-'], { input: worldOf(hosts, mesh) });
+    const apply = async (input: string): Promise<void> =>
+      void (await meshOk(['--server', pilots[0].server, 'apply', '-f', '-'], { input }));
+    await apply(worldOf(hosts, mesh));
     const agents = new Map<HostName, Daemon>();
     const startAgent = (name: HostName): void => {
       const { inside, env } = hosts.host(name);
@@ -87,6 +93,7 @@ export async function openHostStage(mesh: object): Promise<HostStage> {
       host: (name) => hosts.host(name),
       agent: (name) => agents.get(name) as Daemon,
       startAgent,
+      setMesh: (spec) => apply(smallWorld({ mesh: spec, nodes: [], services: [], deploy: [] })),
       instances,
       async instance(service, name) {
         const found = (await instances()).find((one) => one.service === service && one.node === name);
@@ -111,6 +118,7 @@ export async function openHostStage(mesh: object): Promise<HostStage> {
         );
         return performance.now() - startedMs;
       },
+      changes: () => Promise.all(callers.map((caller) => caller.changes())),
       close,
     };
     await stage.callersUse(NAMES, 30_000);
