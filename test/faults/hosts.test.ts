@@ -7,6 +7,7 @@ import type { EvictionStatus, InstanceItem } from '../../src/model/api.js';
 import { isDockerMissing } from '../support/docker.js';
 import { hasEtcd } from '../support/etcd.js';
 import { type HostStage, NAMES, openHostStage } from '../support/host-stage.js';
+import type { Host } from '../support/hosts.js';
 import { type Load, openLoad } from '../support/load.js';
 import { isLab, type Outcome, type Parameters, type Scene, scenario } from '../support/scenario.js';
 import { until } from '../support/until.js';
@@ -18,6 +19,8 @@ const DEAD_INSTANCE_MS = 1000;
 /** What a machine that runs other things at the same time is given besides. */
 const BUSY_MS = isLab ? 0 : 2000;
 const RETURN_MS = 30_000;
+/** A sidecar that starts while nobody serves it but its agent. */
+const LAST_GOOD_MS = 5000;
 
 type Counted = Scene<Parameters & { readonly requests: number }>;
 
@@ -130,7 +133,9 @@ describe.skipIf(isDockerMissing() || !hasEtcd())('hosts', () => {
         const port = Number(stage.etcd.address.split(':')[1]);
         const startedMs = performance.now();
         for (const name of NAMES) stage.host(name).block(port);
-        scene.defer(() => NAMES.forEach((name) => void stage.host(name).heal()));
+        scene.defer(() => {
+          for (const name of NAMES) stage.host(name).heal();
+        });
         await stage.callersUse([], (TTL_S + 10) * 1000);
         const scopes = await until('it is frozen', async () => (await frozen()).length > 0 && frozen(), 10_000);
         const frozenMs = Math.round(performance.now() - startedMs);
@@ -140,9 +145,64 @@ describe.skipIf(isDockerMissing() || !hasEtcd())('hosts', () => {
         for (const name of NAMES) stage.host(name).heal();
         const lastedMs = performance.now() - startedMs;
         const recoveredMs = await stage.callersUse(NAMES, RETURN_MS);
-        return { lastedMs, recoveredMs, facts: { removals: 0, frozen: scopes.join(' '), 'ms until it froze': frozenMs } };
+        return {
+          lastedMs,
+          recoveredMs,
+          facts: { removals: 0, frozen: scopes.join(' '), 'ms until it froze': frozenMs },
+        };
       }),
   );
+
+  scenario(
+    'all-dark',
+    'all pilots and etcd are down; then every container of a host is started again',
+    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    async (scene) => {
+      const productpage = await stage.instance('productpage', 'a');
+      const target = { proxy: `127.0.0.1:${productpage.proxyPort}`, authority: 'reviews:9080', perSecond: 50 };
+      const inside = await openLoad(target, stage.host('a').inside);
+      scene.defer(async () => void (await inside.stop()));
+      const { address } = await stage.instance('reviews', 'a');
+      // What is on its way to a container when that dies is lost.
+      return trial(scene, 0.05, async () => {
+        const startedMs = performance.now();
+        await Promise.all([stage.etcd.kill(), ...stage.pilots.map((pilot) => pilot.kill())]);
+
+        const a = stage.host('a');
+        const containers = (await a.docker('ps', '-q')).split('\n');
+        await Promise.all(containers.map((id) => a.docker('restart', '-t', '1', id)));
+        const isCalling = async (): Promise<boolean> => (inside.report().lastAnswerAt ?? 0) > (await startOf(a));
+        const restartedMs = await servesAgain(a, address, isCalling);
+
+        await stage.etcd.restart();
+        const lastedMs = performance.now() - startedMs;
+        await Promise.all(stage.pilots.map((pilot) => pilot.start()));
+        const recoveredMs = await stage.callersUse(NAMES, RETURN_MS);
+        return {
+          lastedMs,
+          recoveredMs,
+          facts: { 'ms until the restarted served': restartedMs },
+        };
+      });
+    },
+  );
+
+  /** When the last container of a host was started, in milliseconds since the epoch. */
+  async function startOf(host: Host): Promise<number> {
+    const ids = (await host.docker('ps', '-q')).split('\n');
+    const times = await host.docker('inspect', '--format', '{{.State.StartedAt}}', ...ids);
+    return Math.max(...times.split('\n').map((time) => Date.parse(time)));
+  }
+
+  /** Ms from the start of the last container until its instance answers through its sidecar, and what else is wanted holds. */
+  async function servesAgain(host: Host, address: string, also: () => boolean | Promise<boolean>): Promise<number> {
+    const answers = async (): Promise<boolean> =>
+      (await fetch(`http://${address}/`, { signal: AbortSignal.timeout(1000) })).ok && (await also());
+    await until(`the sidecars of host ${host.name} serve`, answers, RETURN_MS);
+    const ms = Date.now() - (await startOf(host));
+    expect(ms).toBeLessThan(LAST_GOOD_MS + BUSY_MS);
+    return ms;
+  }
 
   async function frozen(): Promise<readonly string[]> {
     const status = await stage.pilots[0]?.get<EvictionStatus>('/v1/evictions');

@@ -102,15 +102,8 @@ export async function openHostStage(mesh: object): Promise<HostStage> {
       },
       async callersUse(names, timeoutMs) {
         const startedMs = performance.now();
-        const wanted = names
-          .map((name) => hosts.host(name).address)
-          .toSorted()
-          .join();
-        const used = async (caller: Caller): Promise<string> =>
-          [...(await caller.healthy())]
-            .map((address) => address.split(':')[0])
-            .toSorted()
-            .join();
+        const wanted = hostsOf(names.map((name) => hosts.host(name).address));
+        const used = async (caller: Caller): Promise<string> => hostsOf(await caller.healthy());
         await until(
           `all callers use the hosts ${names.join(', ')}`,
           async () => (await Promise.all(callers.map(used))).every((one) => one === wanted),
@@ -127,6 +120,13 @@ export async function openHostStage(mesh: object): Promise<HostStage> {
     await close();
     throw error;
   }
+}
+
+/** One text of all the hosts among these addresses, with or without ports. */
+function hostsOf(addresses: Iterable<string>): string {
+  const found = [...addresses].map((address) => address.split(':')[0] ?? '');
+  found.sort();
+  return found.join();
 }
 
 function worldOf(hosts: Hosts, mesh: object): string {
