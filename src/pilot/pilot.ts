@@ -178,6 +178,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     mirror,
     trustedNetworks: networks.cidrs,
     snapshot: () => (isReady ? state.snapshot : undefined),
+    frozen: () => continuity.reason(),
     notReady: () => continuity.reason() || (isReady ? undefined : 'there is no complete view of the store yet'),
     findings: () => findingsOf(state, publisher.problems(), (kind, ns, name) => keys.def(kind, ns, name)),
     proxies: () => proxies.items(server.proxies()),

@@ -158,6 +158,13 @@ export const errorCodes = {
     cause: 'The file is no backup of lightmesh, or it was changed or cut short.',
     cure: 'Use another copy of it.',
   },
+  MESH2054: {
+    title: 'store is not the one that is served',
+    exit: 5,
+    cause:
+      'The store was wiped, restored or exchanged: pilots are frozen, and what it holds must not be built upon unseen.',
+    cure: 'See `mesh store status`; restore a backup, or take the store as it is with `mesh store adopt`.',
+  },
 } as const satisfies Record<string, ErrorCodeInfo>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -14,8 +14,8 @@ const advices: readonly Advice[] = [
     pattern: /database space exceeded/,
     reason: 'its space quota is used up (NOSPACE), and it takes no writes',
     hint:
-      'Make room, nothing needs a restart: etcdctl compact REVISION, etcdctl defrag, etcdctl alarm disarm (REVISION from ' +
-      '`etcdctl endpoint status -w json`). Then let etcd compact by itself: --auto-compaction-retention=24h',
+      'Make room, nothing needs a restart: `mesh store compact --keep 1000 --defrag`, with the same --store (or etcdctl ' +
+      'compact, defrag, alarm disarm). Then let etcd compact by itself: --auto-compaction-retention=24h',
   },
   { pattern: /user name is empty/, hint: 'It has authentication on: give --etcd-user, and MESH_ETCD_PASSWORD.' },
   { pattern: /authentication failed/, hint: 'Check --etcd-user (MESH_ETCD_USER) and MESH_ETCD_PASSWORD.' },

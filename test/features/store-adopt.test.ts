@@ -51,10 +51,10 @@ const frozen = (running: Running, why: RegExp): Promise<unknown> =>
 const serves = (running: Running): Promise<unknown> =>
   until(`${running.pilot.id} is ready`, async () => (await running.ready()).status === 200);
 
-async function apply({ pilot }: Running, name: string): Promise<void> {
+async function apply({ pilot }: Running, name: string): Promise<Response> {
   const text = smallWorld({ nodes: [], deploy: [], services: [{ name }] });
   const body = JSON.stringify({ by: 'test', files: [{ name: 'a.yaml', text }] });
-  expect((await fetch(`http://${pilot.httpAddress}/v1/apply`, { method: 'POST', body })).status).toBe(200);
+  return fetch(`http://${pilot.httpAddress}/v1/apply`, { method: 'POST', body });
 }
 async function adopt(store: Store): Promise<string[]> {
   const epoch = await store.get(store.keys.metaEpoch);
@@ -67,7 +67,7 @@ async function twoPilots(server: StoreServer): Promise<readonly [Running, Runnin
   const one = await runPilot(server, 'p1');
   const two = await runPilot(server, 'p2');
   await Promise.all([one.pilot.whenReady, two.pilot.whenReady]);
-  await apply(one, 'reviews');
+  expect((await apply(one, 'reviews')).status).toBe(200);
   return [one, two];
 }
 
@@ -115,9 +115,15 @@ describe.each(Object.entries(servers))('on %s', (_, start) => {
       'both have said so',
       async () => (await one.store.list(one.store.keys.below('pilot'))).entries.length === 2,
     );
+    // Agents would follow a plan that is deployed here.
+    const refused = await apply(one, 'ratings');
+    expect({ status: refused.status, body: await refused.json() }).toMatchObject({
+      status: 409,
+      body: { error: { code: 'MESH2054', message: expect.stringContaining('`mesh store adopt`') } },
+    });
     expect(await adopt(one.store)).toEqual(['pilot p1', 'pilot p2']);
     await Promise.all([serves(one), serves(two)]);
-    await apply(two, 'ratings');
+    expect((await apply(two, 'ratings')).status).toBe(200);
     const status = await (await fetch(`http://${one.pilot.httpAddress}/v1/status`)).json();
     expect(status).toMatchObject({ revision: 1, services: [{ name: 'ratings' }] });
   }, 30_000);

@@ -34,6 +34,12 @@ export function createApi(api: ApiContext): Hono {
     hint: 'apply it in parts, what others refer to first',
   });
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (context) => errorResponse(context, tooLarge, api.log) }));
+  // Agents follow plans that they find: nothing may be built upon a store that nobody has accepted.
+  app.post('/v1/*', async (_, next) => {
+    const frozen = api.live?.frozen() ?? '';
+    if (frozen !== '') throw new MeshError('MESH2054', `nothing was changed: this pilot is ${frozen}`);
+    await next();
+  });
   const routes = routesOf(api);
   for (const route of routes) serveRoute(app, route);
   return app;

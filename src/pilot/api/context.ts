@@ -26,6 +26,8 @@ export interface LivePilot {
   snapshot(): MeshSnapshot | undefined;
   /** Why it is not ready; undefined when it is. */
   notReady(): string | undefined;
+  /** Why the store is not the one whose mesh is served, with the way out; empty when it is. */
+  frozen(): string;
   /** By key of the store: what is wrong with a stored object or with what came of it. */
   findings(): ReadonlyMap<string, readonly Problem[]>;
   proxies(): readonly ProxyItem[];

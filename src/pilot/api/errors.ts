@@ -19,6 +19,7 @@ const statusByCode: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   MESH2012: 422,
   MESH2015: 422,
   MESH2016: 403,
+  MESH2054: 409,
 };
 
 export function errorResponse(context: Context, error: unknown, log: Logger): Response {
