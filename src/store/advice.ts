@@ -14,7 +14,7 @@ const advices: readonly Advice[] = [
     pattern: /database space exceeded/,
     reason: 'its space quota is used up (NOSPACE), and it takes no writes',
     hint:
-      'Make room, nothing needs a restart: `mesh store compact --keep 1000 --defrag`, with the same --store (or etcdctl ' +
+      'Make room, nothing needs a restart: `mesh store compact --keep 10 --defrag`, with the same --store (or etcdctl ' +
       'compact, defrag, alarm disarm). Then let etcd compact by itself: --auto-compaction-retention=24h',
   },
   { pattern: /user name is empty/, hint: 'It has authentication on: give --etcd-user, and MESH_ETCD_PASSWORD.' },

@@ -107,7 +107,7 @@ function needsOf(facts: {
   for (const alarm of new Set(facts.alarms.map((one) => one.alarm))) {
     needs.push(
       alarm === 'NOSPACE'
-        ? 'NOSPACE: nothing new is taken, what is registered stays: `mesh store compact --defrag` makes room and ends it'
+        ? 'NOSPACE: nothing new is taken, what is registered stays: `mesh store compact --keep 10 --defrag` makes room and ends it'
         : `${alarm}: see the documentation of etcd before anything is written`,
     );
   }

@@ -11,21 +11,25 @@ interface Options {
   readonly defrag?: boolean;
 }
 
-/** Watchers of Go clients freeze for good when their position is compacted: never near the head. */
+/** Watchers of Go clients freeze for good when their position is compacted away: never near the head … */
 const MIN_KEEP = 1000;
+/** … unless nothing can be written any more, which is worse. */
+const MIN_KEEP_NOSPACE = 10;
 const DEFAULT_KEEP = 10_000;
+/** Less is not worth the end of an alarm: it would come back with the next few writes. */
+const WORTH_FREEING = 0.1;
 
 export const command = defineCommand<Options>({
   details:
-    'The store keeps every change of the past until it is compacted. The embedded store does that by itself (an hour or ten thousand revisions stay); etcd does when it was started with --auto-compaction-retention. --defrag also gives the freed space back to the disk, one member after the other, and ends a NOSPACE alarm when there is room again.',
+    'The store keeps every change of the past until it is compacted. The embedded store does that by itself (an hour or ten thousand revisions stay); etcd does when it was started with --auto-compaction-retention. --defrag also gives the freed space back to the disk, one member after the other, and ends a NOSPACE alarm when that has made room; exit code 8 when it has not.',
   examples: [
     { line: 'mesh store compact', what: `keep the last ${DEFAULT_KEEP} revisions` },
-    { line: 'mesh store compact --keep 1000 --defrag', what: 'when the space is used up (NOSPACE)' },
+    { line: 'mesh store compact --keep 10 --defrag', what: 'when the space is used up (NOSPACE)' },
   ],
   options: [
     {
       flags: '--keep <revisions>',
-      description: `how many of the newest stay, at least ${MIN_KEEP}`,
+      description: `how many of the newest stay, at least ${MIN_KEEP}; ${MIN_KEEP_NOSPACE} while NOSPACE stands`,
       defaultValue: String(DEFAULT_KEEP),
     },
     { flags: '--defrag', description: 'give the space back; a member answers nobody while it does' },
@@ -33,59 +37,74 @@ export const command = defineCommand<Options>({
   output: ['table', 'json', 'yaml'],
   connects: 'store',
   async run(session, _args, options) {
-    const keep = parseKeep(options.keep);
     const { io } = session;
-    const result = await withOperatorStore(session, async (store) => {
+    const author = session.author(undefined).by;
+    const done = await withOperatorStore(session, async (store): Promise<Done> => {
       const { admin, keys } = store;
       const before = await admin.members();
+      const hadAlarm = (await admin.alarms()).length > 0;
+      const keep = parseKeep(options.keep, hadAlarm ? MIN_KEEP_NOSPACE : MIN_KEEP);
       const target = (await store.head()) - BigInt(keep);
       const compacted = await admin.compactedRevision();
-      const isOlder = target > compacted;
-      if (isOlder) await admin.compact(target);
+      const isForgotten = target > compacted;
+      if (isForgotten) await admin.compact(target);
       for (const { address, failure } of options.defrag === true ? before : [])
         if (failure === undefined) await admin.defragment(address);
-      const hadAlarm = (await admin.alarms()).length > 0;
-      if (options.defrag === true && hadAlarm) await admin.disarm();
       const after = await admin.members();
+      const isDisarmed = hadAlarm && hasFreed(before, after);
+      if (isDisarmed) await admin.disarm();
+      const value: Compaction = { at: io.clock.now(), by: author, storeRevision: String(target) };
+      const put = [{ key: keys.metaCompaction, value: JSON.stringify(value) }];
       // A store that is out of space takes no note of it.
-      if (isOlder && (await admin.alarms()).length === 0) {
-        const value: Compaction = {
-          at: io.clock.now(),
-          by: session.author(undefined).by,
-          storeRevision: String(target),
-        };
-        await store.transact({
-          compare: [],
-          put: [{ key: keys.metaCompaction, value: JSON.stringify(value) }],
-          delete: [],
-        });
-      }
-      return { compacted: String(isOlder ? target : compacted), isOlder, hadAlarm, before, after };
+      if (isForgotten && hadAlarm === isDisarmed) await store.transact({ compare: [], put, delete: [] });
+      return { compacted: isForgotten ? target : compacted, keep, isForgotten, hadAlarm, isDisarmed, before, after };
     });
-    const { isOlder, hadAlarm } = result;
-    const forgotten = isOlder
-      ? `forgot the history up to store revision ${result.compacted}`
-      : `nothing to forget: no more than ${keep} revisions are kept since ${result.compacted}`;
-    const lines = [
-      forgotten,
-      ...result.after.map((member, i) => sizeLine(result.before[i], member)),
-      ...(hadAlarm
-        ? [options.defrag === true ? 'alarm ended: it comes back if there is no room' : 'an alarm stands: add --defrag']
-        : []),
-    ];
     await writeAnswer(session, {
       value: {
         apiVersion: 'mesh/v1',
         kind: 'StoreCompaction',
-        compactedRevision: result.compacted,
-        members: result.after.map(({ address, bytes, bytesInUse }, i) => {
-          return { address, bytesBefore: result.before[i]?.bytes ?? 0, bytes, bytesInUse };
+        compactedRevision: String(done.compacted),
+        alarm: done.hadAlarm && !done.isDisarmed,
+        members: done.after.map(({ address, bytes, bytesInUse }, i) => {
+          return { address, bytesBefore: done.before[i]?.bytes ?? 0, bytes, bytesInUse };
         }),
       },
-      text: lines.map((line) => `${line}\n`).join(''),
+      text: linesOf(done, options.defrag === true)
+        .map((line) => `${line}\n`)
+        .join(''),
     });
+    return done.hadAlarm && !done.isDisarmed ? 8 : 0;
   },
 });
+
+interface Done {
+  readonly compacted: bigint;
+  readonly keep: number;
+  readonly isForgotten: boolean;
+  readonly hadAlarm: boolean;
+  readonly isDisarmed: boolean;
+  readonly before: readonly Member[];
+  readonly after: readonly Member[];
+}
+
+function linesOf(done: Done, isDefragmented: boolean): string[] {
+  const { compacted, keep, isForgotten, hadAlarm, isDisarmed, before, after } = done;
+  const forgotten = isForgotten
+    ? `forgot the history up to store revision ${compacted}`
+    : `nothing to forget: there are no more than ${keep} revisions since ${compacted}`;
+  const wayOut = isDefragmented
+    ? `too little was freed, the alarm stands: forget more with --keep ${MIN_KEEP_NOSPACE}, or start etcd with a larger --quota-backend-bytes`
+    : 'the alarm stands: add --defrag to give the space back and end it';
+  const alarm = isDisarmed ? 'the alarm is ended: writes are taken again' : wayOut;
+  return [forgotten, ...after.map((member, i) => sizeLine(before[i], member)), ...(hadAlarm ? [alarm] : [])];
+}
+
+/** On every member that answers: the alarm is the cluster's. */
+function hasFreed(before: readonly Member[], after: readonly Member[]): boolean {
+  return after.every((member, i) => {
+    return member.failure !== undefined || member.bytes <= (1 - WORTH_FREEING) * (before[i]?.bytes ?? 0);
+  });
+}
 
 function sizeLine(before: Member | undefined, after: Member): string {
   if (after.failure !== undefined) return `${after.address}: no answer (${after.failure})`;
@@ -93,10 +112,10 @@ function sizeLine(before: Member | undefined, after: Member): string {
   return `${after.address}: ${sizes}, ${formatBytes(after.bytesInUse)} in use`;
 }
 
-function parseKeep(text: string): number {
+function parseKeep(text: string, min: number): number {
   const keep = Number(text);
-  if (Number.isInteger(keep) && keep >= MIN_KEEP) return keep;
-  throw new MeshError('MESH2007', `--keep ${text}: at least ${MIN_KEEP} revisions must stay`, {
+  if (Number.isInteger(keep) && keep >= min) return keep;
+  throw new MeshError('MESH2007', `--keep ${text}: at least ${min} revisions must stay`, {
     hint: 'clients that come back after a short break resume their watches there',
   });
 }
