@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-const IMPORT = /(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;
+/** A specifier has no white space: words of messages that end in `from` are no imports. */
+const IMPORT = /(?:from|import)\s*\(?\s*['"]([^'"\s]+)['"]/g;
 /** A package's own sources, types and maps are not loaded. */
 const IS_DEAD_WEIGHT = /\.(ts|map|md|markdown)$|\/(test|tests|docs|\.github)\//;
 
