@@ -7,7 +7,7 @@ import type { EvictionStatus, InstanceItem } from '../../src/model/api.js';
 import { isDockerMissing } from '../support/docker.js';
 import { hasEtcd } from '../support/etcd.js';
 import { type HostStage, NAMES, openHostStage } from '../support/host-stage.js';
-import type { Host } from '../support/hosts.js';
+import { areHostsImpossible, type Host } from '../support/hosts.js';
 import { type Load, openLoad } from '../support/load.js';
 import { isLab, type Outcome, type Parameters, type Scene, scenario } from '../support/scenario.js';
 import { until } from '../support/until.js';
@@ -30,7 +30,7 @@ interface Damage {
   readonly facts?: Readonly<Record<string, number | string>>;
 }
 
-describe.skipIf(isDockerMissing() || !hasEtcd())('hosts', () => {
+describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts', () => {
   let stage: HostStage;
   beforeAll(async () => {
     stage = await openHostStage({ leaseTtl: `${TTL_S}s` });
@@ -125,7 +125,7 @@ describe.skipIf(isDockerMissing() || !hasEtcd())('hosts', () => {
   scenario(
     'mass-loss',
     'every agent is cut off from etcd, for longer than it takes to be removed; the instances live',
-    { suite: { seconds: 3 * TTL_S, requests: 1000 }, lab: { seconds: 180, requests: 20_000 } },
+    { suite: { seconds: 2 * TTL_S, requests: 1000 }, lab: { seconds: 180, requests: 20_000 } },
     async (scene) =>
       trial(scene, 0, async () => {
         if (!scene.isLab) await stage.setMesh({ leaseTtl: `${TTL_S}s`, eviction: { linger: `${TTL_S}s` } });

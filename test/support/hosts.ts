@@ -65,9 +65,16 @@ export interface Hosts {
   close(): Promise<void>;
 }
 
-/** Throws where it cannot work: a fault suite that quietly does less is worse than none. */
+/** For `describe.skipIf(...)`: skips loudly, except where nothing may be skipped. */
+export function areHostsImpossible(): boolean {
+  if (process.getuid?.() === 0) return false;
+  const message = 'hosts are network namespaces with engines of their own, which only root can make';
+  if (process.env['CI'] === 'true') throw new Error(message);
+  console.warn(`SKIPPED, ${message}`);
+  return true;
+}
+
 export async function openHosts(names: readonly string[]): Promise<Hosts> {
-  if (process.getuid?.() !== 0) throw new Error('hosts need root: network namespaces and Docker engines are made');
   takeOver();
   await removeAll();
   mkdirSync(BASE, { recursive: true });

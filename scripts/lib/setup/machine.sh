@@ -30,6 +30,8 @@ missing_packages() {
   # Certificates of a test's own, and a clock that steps.
   ! $for_tests || has_command openssl || echo openssl
   ! $for_tests || has_command faketime || echo faketime
+  # Hosts with a network each.
+  ! $for_tests || has_command ip || echo iproute2
   # Goes into images, where it finds no library of its own.
   is_static /bin/busybox || echo busybox-static
   has_wheels || python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || echo python3 python3-venv
