@@ -1,6 +1,6 @@
 /** What an operator asks: size, alarms, a journal without history. `etcdctl endpoint status|hashkv`, `alarm`, `defrag`. */
 import { crc32 } from 'node:zlib';
-import type { sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { IAlarmRequest, IHashKVRequest } from 'etcd3';
 import { messageOf } from '../../runtime/mesh-error.js';
@@ -16,8 +16,18 @@ export function maintenanceService(engine: Engine, unary: Unary): UntypedService
   const alarms = (): object[] => {
     return engine.isOutOfSpace ? [{ memberID: engine.header.member_id, alarm: 'Nospace' }] : [];
   };
+  /** Also while the disk is full and everything else waits: an operator has to see why. */
+  const atOnce = (answer: () => object) => {
+    return (_call: object, callback: sendUnaryData<object>): void => callback(null, answer());
+  };
+  const setAlarm = unary((request: IAlarmRequest) => {
+    const before = alarms();
+    const isRaised = String(request.action) === 'Activate';
+    if (['Nospace', 'None'].includes(String(request.alarm ?? 'None'))) engine.setOutOfSpace(isRaised);
+    return { header: engine.header, alarms: isRaised ? alarms() : before };
+  });
   return {
-    Status: unary(() => ({
+    Status: atOnce(() => ({
       header: engine.header,
       version: VERSION,
       dbSize: engine.journalBytes,
@@ -28,13 +38,12 @@ export function maintenanceService(engine: Engine, unary: Unary): UntypedService
       raftTerm: engine.header.raft_term,
       errors: engine.isOutOfSpace ? [`memberID:${engine.header.member_id} alarm:NOSPACE `] : [],
     })),
-    Alarm: unary((request: IAlarmRequest) => {
-      const before = alarms();
-      const action = String(request.action ?? 'Get');
-      const isSpace = ['Nospace', 'None'].includes(String(request.alarm ?? 'None'));
-      if (action !== 'Get' && isSpace) engine.setOutOfSpace(action === 'Activate');
-      return { header: engine.header, alarms: action === 'Deactivate' ? before : alarms() };
-    }),
+    Alarm: (call: ServerUnaryCall<IAlarmRequest, object>, callback: sendUnaryData<object>) => {
+      if (String(call.request.action ?? 'Get') === 'Get') {
+        return callback(null, { header: engine.header, alarms: alarms() });
+      }
+      return setAlarm(call, callback);
+    },
     Hash: unary(() => ({ header: engine.header, hash: hashOf(engine, engine.mvcc.head) })),
     HashKV: unary((request: IHashKVRequest) => {
       const revision = Number(request.revision ?? 0) || engine.mvcc.head;
