@@ -204,7 +204,10 @@ async function main(): Promise<void> {
     say(`quiet for ${QUIET_MS / 1000} s …`);
     const [pilotCpu = 0, etcdCpu = 0] = await cpuPercent([pid, etcd.pid]);
     say(`${CHANGES} changes …`);
+    const before = { cpu: await cpuSeconds(pid), ms: performance.now() };
     const took = await changes(agents[0] as Store, sidecar, etcd.address);
+    const seconds = (performance.now() - before.ms) / 1000;
+    const cpuOfChanges = (await cpuSeconds(pid)) - before.cpu - (pilotCpu / 100) * seconds;
     const [pilotMiB, etcdMiB] = [await residentMiB(pid), await residentMiB(etcd.pid)];
     say('the same without a pilot …');
     sidecar.close();
@@ -227,6 +230,7 @@ async function main(): Promise<void> {
         toBareWatcher: bare,
         ratioP50: round(proxy.p50 / bare.p50),
         ratioP99: round(proxy.p99 / bare.p99),
+        pilotCpuEach: round((cpuOfChanges / CHANGES) * 1000),
       },
       residentMiB: { pilot: pilotMiB, etcd: etcdMiB },
       at: new Date().toISOString(),

@@ -118,6 +118,12 @@ describe.skipIf(!hasEtcd())('three members', () => {
     end: () => {},
   }));
 
+  timed('etcd-all-paused', 'all members hang; in the lab for longer than the lease', { suite: 3, lab: 20 }, () => ({
+    start: () => cluster.pause(),
+    end: () => cluster.resume(),
+    mayLoseLease: true,
+  }));
+
   timed(
     'etcd-tcp-drop',
     'every connection is cut and refused, etcd is fine',
