@@ -73,7 +73,7 @@ describe.skipIf(!hasEtcd())('three members', () => {
     const gap = `${(writer.longestGapMs() / 1000).toFixed(1)} s without a write`;
     return {
       ...times,
-      sent: writer.records.length + writer.reads.length,
+      sent: writer.sent(),
       failed: writer.failed(),
       facts: { 'events lost': 0, 'leases lost': stage.leasesLost(), 'at the longest': gap },
     };

@@ -75,7 +75,7 @@ async function killOften(scene: Scene<{ readonly kills: number }>, victim: Victi
   return {
     lastedMs,
     recoveredMs,
-    sent: writes.length + reads.length,
+    sent: writers.reduce((sum, writer) => sum + writer.sent(), 0),
     failed: writers.reduce((sum, writer) => sum + writer.failed(), 0),
     facts: {
       kills: scene.parameters.kills,

@@ -11,6 +11,8 @@ export interface Writer {
   readonly records: readonly WriteRecord[];
   readonly reads: readonly ReadRecord[];
   acked(): number;
+  /** Of all that it has asked for, writes and reads. */
+  sent(): number;
   failed(): number;
   /** The longest time in which none of its calls succeeded. */
   longestGapMs(): number;
@@ -102,6 +104,7 @@ export function startWriter(store: Store, name: string, pauseMs: number): Writer
     records,
     reads,
     acked: () => records.filter(({ outcome }) => outcome.kind === 'acked').length,
+    sent: () => records.length + reads.length + failedReads,
     failed: () => failures() + failedReads,
     longestGapMs: () => longestGapMs,
     stop() {
