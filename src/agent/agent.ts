@@ -106,6 +106,26 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     };
     const registrar: Registrar = store.registrar({ ...leased, claim: { key: store.keys.node(node), onHeld } });
     closers.push(() => registrar.close({ keepLease: true }));
+    const startedAt = clock.now();
+    const report = ({ reachedRevision, problems }: Progress): void => {
+      const lost = storeView.lost();
+      const status: NodeStatus = {
+        node,
+        agent: identity,
+        agentVersion: options.version,
+        docker: dockerVersion,
+        compose: compose.description,
+        startedAt,
+        reachedRevision,
+        problems,
+        ...(lost === undefined ? {} : { lost }),
+      };
+      registrar.set(store.keys.node(node), JSON.stringify(status));
+      for (const listener of listeners) listener();
+    };
+    report({ reachedRevision: 0, planRevision: 0, problems: [] });
+    // From here on no agent before us can write records: what is read now stays so.
+    await registrar.flush(AbortSignal.any([signal, taken.signal]));
     const registration = await openRegistration(store, registrar, node, signal);
     const events = openEventLog({ store, clock, log, by: `agent ${node}` });
     closers.push(() => events.close());
@@ -131,25 +151,6 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     closers.push(() => witness.close());
     const health = openHealthWatch(docker, clock, note);
     closers.push(() => health.close());
-    const startedAt = clock.now();
-    const report = ({ reachedRevision, problems }: Progress): void => {
-      const lost = storeView.lost();
-      const status: NodeStatus = {
-        node,
-        agent: identity,
-        agentVersion: options.version,
-        docker: dockerVersion,
-        compose: compose.description,
-        startedAt,
-        reachedRevision,
-        problems,
-        ...(lost === undefined ? {} : { lost }),
-      };
-      registrar.set(store.keys.node(node), JSON.stringify(status));
-      for (const listener of listeners) listener();
-    };
-    report({ reachedRevision: 0, planRevision: 0, problems: [] });
-    await registrar.flush(AbortSignal.any([signal, taken.signal]));
     const running = openReconciler({
       storeView,
       dockerView,
