@@ -13,9 +13,11 @@ export interface ActualContainer {
   readonly name: string;
   /** When it was started last, milliseconds since the epoch; 0 when it has never run. */
   readonly startedAt: number;
+  /** Of its first process; 0 when it does not run. */
+  readonly pid: number;
 }
 
-export const absentContainer: ActualContainer = { state: 'absent', id: '', name: '', startedAt: 0 };
+export const absentContainer: ActualContainer = { state: 'absent', id: '', name: '', startedAt: 0, pid: 0 };
 
 /** Of the app and its sidecar together: healthy means that the app passes its probe and the sidecar is ready. */
 export type HealthVerdict = 'starting' | 'healthy' | 'unhealthy';

@@ -8,12 +8,9 @@ import type { Clock } from '../runtime/clock.js';
 import { Latest } from '../runtime/latest.js';
 import type { Logger } from '../runtime/logger.js';
 import { messageOf } from '../runtime/mesh-error.js';
-import type { Container, ContainerEvent, Docker } from './docker.js';
+import type { Container, ContainerEvent, Docker, Life } from './docker.js';
 
-export interface SeenContainer extends Container {
-  /** Milliseconds since the epoch; 0 when it has never run. */
-  readonly startedAt: number;
-}
+export interface SeenContainer extends Container, Life {}
 
 export interface DockerView {
   containers(): readonly SeenContainer[];
@@ -55,21 +52,23 @@ export async function openDockerView(options: DockerViewOptions): Promise<Docker
 
   const list = async (): Promise<void> => {
     const found = await docker.list(labels);
-    const startedAts = await Promise.all(found.map((container) => startedAt(container)));
-    seen = new Map(found.map((container, i) => [container.id, believed(container, startedAts[i] ?? 0)]));
+    const lives = await Promise.all(found.map((container) => lifeOf(container)));
+    seen = new Map(lives.map((container) => [container.id, believed(container)]));
     for (const id of diedAt.keys()) if (seen.get(id)?.state !== 'stopped') diedAt.delete(id);
     problem = undefined;
     onChange();
   };
-  const believed = (container: Container, started: number): SeenContainer => {
-    const isDead = container.state === 'running' && started <= (diedAt.get(container.id) ?? Number.NEGATIVE_INFINITY);
-    return { ...container, state: isDead ? 'stopped' : container.state, startedAt: started };
+  const believed = (container: SeenContainer): SeenContainer => {
+    const { id, state, startedAt } = container;
+    const isDead = state === 'running' && startedAt <= (diedAt.get(id) ?? Number.NEGATIVE_INFINITY);
+    return isDead ? { ...container, state: 'stopped' } : container;
   };
   /** Asked once per life of a container: `start` forgets it. */
-  const startedAt = async (container: Container): Promise<number> => {
+  const lifeOf = async (container: Container): Promise<SeenContainer> => {
     const known = seen.get(container.id);
     const isSameLife = known?.state === 'running' && container.state === 'running' && known.startedAt > 0;
-    return isSameLife ? known.startedAt : docker.startedAt(container.id);
+    const { startedAt, pid } = isSameLife ? known : await docker.life(container.id);
+    return { ...container, startedAt, pid };
   };
   const lists = new Latest(clock, LIST_INTERVAL_MS, () => list().catch(failed));
   const failed = (error: unknown): void => {

@@ -24,6 +24,13 @@ export interface Container {
   readonly isPaused: boolean;
 }
 
+export interface Life {
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Of its first process, as the machine counts; 0 when it does not run. */
+  readonly pid: number;
+}
+
 export interface ContainerEvent {
   readonly id: string;
   readonly action: string;
@@ -57,8 +64,8 @@ export interface Docker {
   version(): Promise<string>;
   /** All containers with these labels, whether they run or not, sorted by name. */
   list(labels: Readonly<Record<string, string>>): Promise<readonly Container[]>;
-  /** When it was started last, milliseconds since the epoch; 0 when it never was or does not exist. */
-  startedAt(id: string): Promise<number>;
+  /** Its present or last life; both are 0 when it never ran or does not exist. */
+  life(id: string): Promise<Life>;
   /**
    * Calls `onOpen` when the stream is open, then `onEvent` for each event since `since` (default: from now). Ends when the
    * stream ends or the signal aborts; the caller opens it again.
@@ -110,10 +117,11 @@ export function openDocker(host: string = DEFAULT_DOCKER_HOST): Docker {
         }))
         .toSorted(byText(({ name }) => name));
     },
-    async startedAt(id) {
+    async life(id) {
       const info = await call(`inspect ${id.slice(0, 12)}`, unlessGone(client.getContainer(id).inspect()));
       const at = Date.parse(info?.State.StartedAt ?? '');
-      return at > 0 ? at : 0; // Docker writes the year 1 for "never"
+      // Docker writes the year 1 for "never".
+      return { startedAt: at > 0 ? at : 0, pid: info?.State.Pid ?? 0 };
     },
     events: (labels, since, on, signal) => readEvents(client, labels, since, on, signal),
     start: async (id) => {

@@ -8,6 +8,7 @@ import { type HealthState, initialHealth, jointHealth, nextHealth, type Threshol
 import { portNumber, probedPort } from './naming-keys.js';
 import { type Probe, type ProbeKind, probe } from './probe.js';
 import { readyProbe } from './sidecar-ready.js';
+import { whyStopped } from './stopped-process.js';
 
 /** Until the first success: a start should show as soon as it is done. */
 const STARTING_INTERVAL_MS = 250;
@@ -23,6 +24,8 @@ export interface ProbeTarget {
   readonly planned: PlannedInstance;
   /** Id of the app's, where its command is run. */
   readonly container: string;
+  /** Of its first process. */
+  readonly pid: number;
   /** The node's address, where the sidecar answers `/ready`. */
   readonly address: string;
   readonly generation: string;
@@ -99,11 +102,12 @@ interface Rhythm {
   readonly thresholds: Thresholds;
 }
 
-function appProbe(docker: Pick<Docker, 'exec'>, { planned, container }: ProbeTarget): Rhythm {
+function appProbe(docker: Pick<Docker, 'exec'>, target: ProbeTarget): Rhythm {
+  const { planned } = target;
   const { health, ports } = planned;
   return {
     probe: {
-      what: appCheck(docker, health, container),
+      what: appCheck(docker, target),
       host: APP_HOST,
       port: portNumber(ports.app, probedPort(planned).name),
       timeoutMs: durationMs(health.timeout),
@@ -113,12 +117,15 @@ function appProbe(docker: Pick<Docker, 'exec'>, { planned, container }: ProbeTar
   };
 }
 
-function appCheck(docker: Pick<Docker, 'exec'>, health: PlannedInstance['health'], container: string): ProbeKind {
+function appCheck(docker: Pick<Docker, 'exec'>, { planned, container, pid }: ProbeTarget): ProbeKind {
+  const { health } = planned;
   if (health.command !== undefined) return { kind: 'command', run: commandIn(docker, container, health.command) };
   if (health.http !== undefined) {
     return { kind: 'http', path: health.http, isOk: (status) => status >= 200 && status < 400 };
   }
-  return health.grpc === undefined ? { kind: 'tcp' } : { kind: 'grpc', service: health.grpc };
+  return health.grpc === undefined
+    ? { kind: 'tcp', also: () => whyStopped(pid, container) }
+    : { kind: 'grpc', service: health.grpc };
 }
 
 /** One at a time: a command that hangs cannot be ended from here, and must not be joined by others. */

@@ -75,8 +75,8 @@ function actualInstance(
 function containerOf(containers: readonly SeenContainer[], role: Role): ActualContainer {
   const found = containers.find((container) => container.labels[LABELS.role] === role);
   if (found === undefined) return absentContainer;
-  const { state, id, name, startedAt } = found;
-  return { state, id, name, startedAt };
+  const { state, id, name, startedAt, pid } = found;
+  return { state, id, name, startedAt, pid };
 }
 
 /** One life of both containers: each start of either begins another. */
@@ -105,8 +105,8 @@ export function probeTargets(
   for (const [name, instance] of instances) {
     const { planned } = instance;
     if (planned === undefined || !isUp(instance)) continue;
-    const { id: container } = instance.app;
-    targets.set(name, { planned, container, address: place.address, generation: generationOf(instance) });
+    const { id: container, pid } = instance.app;
+    targets.set(name, { planned, container, pid, address: place.address, generation: generationOf(instance) });
   }
   return targets;
 }

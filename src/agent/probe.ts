@@ -7,7 +7,8 @@ import { checkGrpcHealth } from './grpc-health.js';
 export type ProbeKind =
   | { readonly kind: 'http'; readonly path: string; readonly isOk: (status: number) => boolean }
   | { readonly kind: 'grpc'; readonly service: string }
-  | { readonly kind: 'tcp' }
+  /** `also`: why it is not well although the kernel has taken the connection. */
+  | { readonly kind: 'tcp'; readonly also?: () => Promise<string | undefined> }
   /** Where it runs is the business of whoever made it; host and port mean nothing to it. */
   | { readonly kind: 'command'; readonly run: (signal: AbortSignal) => Promise<string | undefined> };
 
@@ -42,7 +43,7 @@ function once(target: Probe, signal: AbortSignal): Promise<string | undefined> {
     case 'grpc':
       return checkGrpcHealth(host, port, what.service, signal);
     case 'tcp':
-      return dial(host, port, signal);
+      return dial(host, port, signal).then((failure) => failure ?? what.also?.());
     case 'command':
       return what.run(signal);
   }

@@ -16,12 +16,12 @@ test('believes a death that the list does not show yet, until the container has 
   let startedS = STARTED_S;
   let lists = 0;
   let tell: (event: ContainerEvent) => void = () => {};
-  const docker: Pick<Docker, 'list' | 'startedAt' | 'events'> = {
+  const docker: Pick<Docker, 'list' | 'life' | 'events'> = {
     list: () => {
       lists++;
       return Promise.resolve([listed]);
     },
-    startedAt: () => Promise.resolve(startedS * 1000),
+    life: () => Promise.resolve({ startedAt: startedS * 1000, pid: 1 }),
     events: (_labels, _since, on, signal) => {
       tell = (event) => on.event(event);
       on.open();

@@ -176,6 +176,22 @@ describe.skipIf(isDockerMissing())('an agent', () => {
     expect((await record(old))?.startedAt).toBe(since);
   });
 
+  test('finds a frozen app even where a connection is the check', async () => {
+    const plain = await instance('app-v4-1', {
+      health: { tcp: true, interval: '500ms', timeout: '1s', rise: 1, fall: 2 },
+    });
+    await plan(first, plain);
+    await reached();
+    const { container } = (await record('app-v4-1')) as InstanceRecord;
+    docker('kill', '--signal', 'STOP', container);
+    await until('it is unhealthy', async () => (await record('app-v4-1'))?.state === 'unhealthy');
+    expect((await record('app-v4-1'))?.reason).toBe('app: its process is stopped (SIGSTOP)');
+    docker('kill', '--signal', 'CONT', container);
+    await until('it is well again', async () => (await record('app-v4-1'))?.state === 'healthy');
+    await plan(first);
+    await reached();
+  });
+
   test('takes out what Docker has paused', async () => {
     const { container } = (await record(old)) as InstanceRecord;
     docker('pause', container);
@@ -302,7 +318,7 @@ describe.skipIf(isDockerMissing())('an agent', () => {
       async () => (await status())?.problems.some((problem) => problem.includes('no-such-image')),
       START_LIMIT_MS,
     );
-    expect((await status())?.reachedRevision).toBe(2);
+    expect((await status())?.reachedRevision).toBe(revision - 1);
   });
 
   test('believes a command that it runs in the container', async () => {

@@ -161,6 +161,6 @@ export class SimulatedNode {
 
   #running(name: string): ActualContainer {
     this.#starts++;
-    return { state: 'running', id: `${name}-${this.#starts}`, name, startedAt: this.#starts };
+    return { state: 'running', id: `${name}-${this.#starts}`, name, startedAt: this.#starts, pid: this.#starts };
   }
 }
