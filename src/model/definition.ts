@@ -55,6 +55,21 @@ export interface DefinitionView {
 
 export type DefinitionIndex = ReadonlyMap<string, ReadonlyMap<string, Definition>>;
 
+/** Each of the kinds that are edited is copied once, however many of its definitions change. */
+export function editIndex<Edit extends { readonly kind: string }>(
+  index: DefinitionIndex,
+  edits: readonly Edit[],
+  apply: (ofKind: Map<string, Definition>, edit: Edit) => void,
+): DefinitionIndex {
+  const edited = new Map<string, Map<string, Definition>>();
+  for (const edit of edits) {
+    const ofKind = edited.get(edit.kind) ?? new Map(index.get(edit.kind));
+    edited.set(edit.kind, ofKind);
+    apply(ofKind, edit);
+  }
+  return new Map([...index, ...edited]);
+}
+
 /** The only place where a definition found by its kind's name regains its type: the kind's schema produced its spec. */
 export function viewOf(index: DefinitionIndex): DefinitionView {
   return {

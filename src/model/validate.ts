@@ -1,6 +1,6 @@
 /** Files to definitions that hold together with those that are there already, or all problems of both sorts at once. */
 import { checkDefinitions } from './check.js';
-import { type Definition, type DefinitionIndex, definitionKey } from './definition.js';
+import { type Definition, type DefinitionIndex, definitionKey, editIndex } from './definition.js';
 import type { AnyKind } from './kind.js';
 import { type ParseOptions, type ParseResult, parseDefinitions } from './parse.js';
 import { hasErrors, type Problem, sortProblems } from './problem.js';
@@ -33,13 +33,9 @@ export function validateFiles(
 }
 
 export function overlay(before: DefinitionIndex, definitions: readonly Definition[]): DefinitionIndex {
-  const after = new Map(before);
-  for (const definition of definitions) {
-    const ofKind = new Map(after.get(definition.kind));
+  return editIndex(before, definitions, (ofKind, definition) => {
     ofKind.set(definitionKey(definition.namespace, definition.name), definition);
-    after.set(definition.kind, ofKind);
-  }
-  return after;
+  });
 }
 
 /**

@@ -7,6 +7,7 @@ import { readSources, sourceText } from '../input.js';
 import { writeAnswer } from '../output/answer.js';
 import { countChanges, formatChanges, formatDiff, hasChanges } from '../output/changes.js';
 import { formatProblems } from '../output/problems.js';
+import { patiently } from '../patience.js';
 import { parseSelector } from '../selector.js';
 import { confirm, type Session } from '../session.js';
 import { dryRunOption, filesOption, messageOption, recursiveOption, waitForProxiesOption } from '../shared-options.js';
@@ -57,7 +58,10 @@ export const command = defineCommand<Options>({
     const api = await session.api();
     const next = `Check offline: mesh validate -f ${(options.file ?? []).join(' ')}`;
     const send = (dryRun: boolean): Promise<ApplyResponse> =>
-      withSource(api.apply({ ...request, dryRun }), sourceText(files), { outcome: 'nothing applied', next });
+      withSource(patiently(session, 'applying', api.apply({ ...request, dryRun })), sourceText(files), {
+        outcome: 'nothing applied',
+        next,
+      });
     if (options.dryRun !== true && options.prune === true) await confirmPrune(session, await send(true), options);
     const response = await send(options.dryRun === true);
     session.io.stderr.write(formatProblems(response.warnings, sourceText(files), session.errorStyle));

@@ -7,6 +7,7 @@ import { kindOf } from '../kind-words.js';
 import { writeAnswer } from '../output/answer.js';
 import { formatChanges, hasChanges } from '../output/changes.js';
 import { counted } from '../output/count.js';
+import { patiently } from '../patience.js';
 import { confirm, type Session } from '../session.js';
 import { dryRunOption, messageOption, recursiveOption } from '../shared-options.js';
 
@@ -41,7 +42,10 @@ export const command = defineCommand<Options>({
     const { request, source, typed } = await requestOf(session, word, names, options);
     const api = await session.api();
     const send = (dryRun: boolean): ReturnType<typeof api.delete> =>
-      withSource(api.delete({ ...request, dryRun }), source, { outcome: 'nothing deleted', next: '' });
+      withSource(patiently(session, 'deleting', api.delete({ ...request, dryRun })), source, {
+        outcome: 'nothing deleted',
+        next: '',
+      });
     const preview = await send(true);
     if (options.dryRun !== true && hasChanges(preview)) {
       if (!session.settings.yes) session.io.stderr.write(formatChanges(preview.changes, session.errorStyle));

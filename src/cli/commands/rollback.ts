@@ -4,6 +4,7 @@ import { defineCommand } from '../command.js';
 import { kindOf } from '../kind-words.js';
 import { writeAnswer } from '../output/answer.js';
 import { countChanges, formatChanges, formatDiff, hasChanges } from '../output/changes.js';
+import { patiently } from '../patience.js';
 import { confirm, type Session } from '../session.js';
 import { messageOption } from '../shared-options.js';
 
@@ -42,7 +43,8 @@ export const command = defineCommand<Options>({
       const typed = name === undefined ? word : `${word} ${name} --to-revision ${options.toRevision}`;
       await confirm(session, `Change ${countChanges(preview.changes)}?`, `mesh rollback ${typed}`);
     }
-    const response = options.dryRun === true ? preview : await api.rollback(request);
+    const response =
+      options.dryRun === true ? preview : await patiently(session, 'rolling back', api.rollback(request));
     await writeAnswer(session, {
       value: { apiVersion: 'mesh/v1', kind: 'RollbackResult', dryRun: options.dryRun === true, ...response },
       names: response.changes.map(({ kind, name: changed }) => `${kind.toLowerCase()}/${changed}`),

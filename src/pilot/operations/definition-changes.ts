@@ -1,6 +1,6 @@
 /** Definitions as they will be, as changes of what is stored. */
 import type { ApplyResponse, ChangeSummary } from '../../model/api.js';
-import { type DefinitionIndex, type Document, definitionKey } from '../../model/definition.js';
+import { type DefinitionIndex, type Document, definitionKey, editIndex } from '../../model/definition.js';
 import type { Problem } from '../../model/problem.js';
 import { type Change, changeAction } from '../../model/revision.js';
 import type { Keys } from '../../store/keys.js';
@@ -34,9 +34,9 @@ export function changeOf(
 }
 
 export function withoutDefinitions(index: DefinitionIndex, names: readonly DefinitionName[]): DefinitionIndex {
-  const touched = new Map([...new Set(names.map(({ kind }) => kind))].map((kind) => [kind, new Map(index.get(kind))]));
-  for (const { kind, namespace, name } of names) touched.get(kind)?.delete(definitionKey(namespace, name));
-  return new Map([...index, ...touched]);
+  return editIndex(index, names, (ofKind, { namespace, name }) => {
+    ofKind.delete(definitionKey(namespace, name));
+  });
 }
 
 export function definitionAnswer(committed: Committed<DefinitionDecision>): ApplyResponse {
