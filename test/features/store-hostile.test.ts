@@ -265,7 +265,7 @@ describe.skipIf(!hasEtcd())('etcd whose quota is used up', () => {
       error: {
         code: 'MESH2006',
         message: expect.stringContaining('NOSPACE'),
-        hint: expect.stringContaining('etcdctl defrag'),
+        hint: expect.stringContaining('mesh store compact'),
       },
     });
     // A key more is wanted and cannot be written: the lease must not suffer from that.
