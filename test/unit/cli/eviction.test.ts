@@ -55,6 +55,13 @@ describe('mesh status', () => {
     expect(text).toMatch(/^leader +p1$/m);
   });
 
+  test('counts those that are evicted: they are listed elsewhere', async () => {
+    const evicted = frozen.missing.map((item) => ({ ...item, state: 'evicted' as const, isFrozen: false }));
+    const text = await statusText({ ...well, missing: evicted });
+    expect(text).toContain('1 instance evicted: mesh get instances -A');
+    expect(text).not.toContain('MISSING');
+  });
+
   test('says that nobody is removed while no pilot leads, and nothing of evictions when all is well', async () => {
     const text = await statusText(well);
     expect(text).toContain('none: nobody is removed, however long it is missing');
