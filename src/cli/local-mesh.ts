@@ -18,6 +18,8 @@ export interface LocalMeshOptions {
   readonly xds: string;
   /** Instead of the embedded store. */
   readonly etcd: string | undefined;
+  /** Of the embedded store, as in its URL. */
+  readonly quota: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -39,7 +41,8 @@ export async function startLocalMesh(session: Session, options: LocalMeshOptions
     for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
   };
   try {
-    const url = options.etcd ?? `embedded:${options.dataDir}`;
+    const embedded = `embedded:${options.dataDir}`;
+    const url = options.etcd ?? (options.quota === undefined ? embedded : `${embedded}?quota=${options.quota}`);
     const log = createLogger('store', options.logLevel);
     const store = await openMeshStore({ url, settings, cwd: io.cwd, clock, log });
     closers.push(() => store.close());

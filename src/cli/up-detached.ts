@@ -63,6 +63,7 @@ function childArguments(options: UpOptions, dataDir: string): string[] {
     '--xds',
     options.xds,
     ...(options.etcd === undefined ? [] : ['--etcd', options.etcd]),
+    ...(options.quota === undefined ? [] : ['--quota', options.quota]),
     ...(options.file === undefined ? [] : ['--file', ...options.file]),
     ...(options.recursive === true ? ['--recursive'] : []),
     '--log-level',

@@ -17,7 +17,7 @@ export const eventReasons = [
   'suspected',
   'returned',
   'evicted',
-  // Of a service or the whole mesh.
+  // Of a service or the whole mesh; of a pilot whose store is not the one that it was.
   'frozen',
   'thawed',
   // Of a node.

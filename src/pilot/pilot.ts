@@ -122,7 +122,13 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     mirror: () => mirror,
     clock,
     log,
-    onChange: announce,
+    onChange() {
+      announce();
+      const reason = continuity.reason();
+      const message = reason === '' ? 'the store holds again what is to be served' : reason;
+      const tone = reason === '' ? 'normal' : 'warning';
+      events.record({ reason: reason === '' ? 'thawed' : 'frozen', tone, kind: 'Pilot', name: id, message });
+    },
   });
   const folder = foldWhenLeft({ store, clock, log, head: () => mirror.entries.get(keys.revHead) }, closing.signal);
   // Events are only passed on to those who watch: whoever shows them reads them.

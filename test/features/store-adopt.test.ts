@@ -126,6 +126,13 @@ describe.each(Object.entries(servers))('on %s', (_, start) => {
     expect((await apply(two, 'ratings')).status).toBe(200);
     const status = await (await fetch(`http://${one.pilot.httpAddress}/v1/status`)).json();
     expect(status).toMatchObject({ revision: 1, services: [{ name: 'ratings' }] });
+    await until('it is told what happened', async () => {
+      const { entries } = await one.store.list(one.store.keys.below('event'));
+      const told = entries.map(({ value }) => JSON.parse(value) as { reason: string; name: string });
+      return ['frozen', 'thawed'].every((reason) =>
+        told.some((event) => event.reason === reason && event.name === 'p1'),
+      );
+    });
   }, 30_000);
 
   it('a pilot that starts where an agent knows another mesh waits for an operator', async () => {

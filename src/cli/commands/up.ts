@@ -15,6 +15,7 @@ export interface UpOptions {
   readonly listen: string;
   readonly xds: string;
   readonly etcd?: string;
+  readonly quota?: string;
   readonly logLevel: LogLevel;
 }
 
@@ -34,9 +35,15 @@ export const command = defineCommand<UpOptions>({
     { flags: '--listen <address>', description: 'of the HTTP API', defaultValue: '127.0.0.1:7070' },
     { flags: '--xds <address>', description: 'where the sidecars connect', defaultValue: '127.0.0.1:7071' },
     { flags: '--etcd <url>', description: 'etcd://host:port[,host:port…] instead of the embedded store' },
+    { flags: '--quota <size>', description: 'of the embedded store, such as 512MiB (default: 2GiB)' },
     logLevelOption('warn'),
   ],
   async run(session, _args, options) {
+    if (options.etcd !== undefined && options.quota !== undefined) {
+      throw new MeshError('MESH2007', '--quota is of the embedded store, and --etcd takes its place', {
+        hint: 'start etcd with --quota-backend-bytes instead',
+      });
+    }
     const dataDir = dataDirOf(options.dataDir, session.io);
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const before = await readUpState(dataDir);
