@@ -8,8 +8,6 @@ import { writeLastGood } from './last-good-files.js';
 import { adminSocketIn, SHARED_FOLDER } from './node-files.js';
 import { configDump, updateMark } from './sidecar-admin.js';
 
-/** How often each sidecar is asked whether it has taken over anything. */
-const LOOK_INTERVAL_MS = 1000;
 /** While changes go on, what is kept may be this much older than what the sidecar has. */
 const MIN_KEEP_INTERVAL_MS = 5000;
 
@@ -35,24 +33,28 @@ interface Seen {
   readonly atMs: number;
 }
 
-/** Ends when the signal aborts. */
-export async function keepLastGood(keeping: Keeping): Promise<void> {
-  const { folder, clock, signal, tell } = keeping;
+export interface Keeper {
+  /** Asks each sidecar, and keeps what is new. */
+  round(): Promise<void>;
+}
+
+export function openKeeper(keeping: Keeping): Keeper {
   const seen = new Map<string, Seen>();
-  while (!signal.aborted) {
-    const instances = await instancesIn(folder).catch((): readonly string[] => []); // gone, and so is what was in it
-    for (const gone of [...seen.keys()].filter((name) => !instances.includes(name))) {
-      seen.delete(gone);
-      tell(gone, undefined);
-    }
-    await Promise.all(
-      instances.map(async (instance) => {
-        const now = await look(keeping, instance, seen.get(instance));
-        if (now !== undefined) seen.set(instance, now);
-      }),
-    );
-    await clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => undefined); // closed
-  }
+  return {
+    async round() {
+      const instances = await instancesIn(keeping.folder);
+      for (const gone of [...seen.keys()].filter((name) => !instances.includes(name))) {
+        seen.delete(gone);
+        keeping.tell(gone, undefined);
+      }
+      await Promise.all(
+        instances.map(async (instance) => {
+          const now = await look(keeping, instance, seen.get(instance));
+          if (now !== undefined) seen.set(instance, now);
+        }),
+      );
+    },
+  };
 }
 
 /** Undefined: there was nothing new to look at, or not at this moment. */

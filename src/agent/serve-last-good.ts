@@ -4,7 +4,7 @@
  * what is left.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, rename } from 'node:fs/promises';
+import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { proxyParts } from '../model/names.js';
 import { LAST_GOOD_SOCKET, PILOTS_FILE } from '../planner/bootstrap.js';
@@ -15,16 +15,16 @@ import { MeshError } from '../runtime/mesh-error.js';
 import type { AdsServer, ProxyHandle, ProxyNode } from '../xds/ads-host.js';
 import { createAdsServer } from '../xds/ads-server.js';
 import { readText } from './files.js';
-import { instancesIn, keepLastGood } from './keep-last-good.js';
+import { instancesIn, openKeeper } from './keep-last-good.js';
 import { lastGoodView } from './last-good.js';
 import { readLastGood } from './last-good-files.js';
-import { createStays, type Stays } from './last-good-stays.js';
+import { createStays } from './last-good-stays.js';
 import { SHARED_FOLDER } from './node-files.js';
 import { probe } from './probe.js';
 import { throughShortPath } from './short-path.js';
 
-/** How often the pilots are asked whether one of them is back, while a sidecar is served from here. */
-const PILOTS_INTERVAL_MS = 1000;
+/** How often sidecars are asked whether they have taken over anything, and pilots whether they can have their sidecars back. */
+const ROUND_INTERVAL_MS = 1000;
 const PILOTS_TIMEOUT_MS = 300;
 const CLOSE_LIMIT_MS = 200;
 const SOCKET_MODE = 0o600;
@@ -78,12 +78,31 @@ export async function serveLastGood({ dataDir, node, clock, log }: LastGoodOptio
   };
 
   const server = createAdsServer({ host: { connect }, clock, logger: log });
-  await listen(server, shared);
-  const isServed = (instance: string): boolean => stays.has(instance);
-  const running = [
-    keepLastGood({ folder, clock, signal: closing.signal, isServed, tell }),
-    sendBackForever({ server, stays, clock, signal: closing.signal, shared }),
-  ];
+  let socket = await listen(server, shared);
+
+  /** A second agent that was started by mistake takes the name and leaves: then it is ours again. */
+  const keepName = async (): Promise<void> => {
+    const there = await stat(path.join(shared, LAST_GOOD_SOCKET)).catch(() => undefined); // it has gone
+    if (there?.ino !== socket) socket = await listen(server, shared);
+  };
+  /**
+   * Envoy stays with the second of its two control planes until that one ends the stream (`GrpcMuxFailover` of Envoy 1.40):
+   * then it tries the first again after 500 ms. So it is sent back as soon as a pilot serves.
+   */
+  const sendBack = async (): Promise<void> => {
+    const leaving = stays.mayEnd(clock.monotonic());
+    if (leaving.length === 0 || !(await pilotServes(shared, closing.signal))) return;
+    for (const proxy of leaving) server.sendAway(proxy);
+  };
+  const keeper = openKeeper({ folder, clock, signal: closing.signal, isServed: (name) => stays.has(name), tell });
+  const forever = async (act: () => Promise<void>): Promise<void> => {
+    while (!closing.signal.aborted) {
+      // The one catch of these loops: what fails now is tried again.
+      await act().catch((error: unknown) => log.error({ node, error }, 'last good configuration: a round failed'));
+      await clock.sleep(ROUND_INTERVAL_MS, closing.signal).catch(() => undefined); // closed
+    }
+  };
+  const running = [keepName, sendBack, () => keeper.round()].map(forever);
 
   return {
     async kept() {
@@ -104,14 +123,18 @@ function notNow(why: string): MeshError {
   return new MeshError('MESH2008', why, { retryable: true, hint: 'the sidecar asks the pilots next' });
 }
 
-/** Bound beside and renamed into place: an agent that ends later than its successor began removes its own name only. */
-async function listen(server: AdsServer, shared: string): Promise<void> {
+/**
+ * Bound beside and renamed into place: an agent that ends later than its successor began removes its own name only. Resolves
+ * with what the socket is known by.
+ */
+async function listen(server: AdsServer, shared: string): Promise<number> {
   await mkdir(shared, { recursive: true });
-  const socket = path.join(shared, LAST_GOOD_SOCKET);
-  const own = `${socket}.${randomBytes(4).toString('hex')}`;
+  const own = `${path.join(shared, LAST_GOOD_SOCKET)}.${randomBytes(4).toString('hex')}`;
   await throughShortPath(own, (short) => server.listen(`unix:${short}`));
   await chmod(own, SOCKET_MODE);
-  await rename(own, socket);
+  const { ino } = await stat(own);
+  await rename(own, path.join(shared, LAST_GOOD_SOCKET));
+  return ino;
 }
 
 function instanceOf({ id }: ProxyNode, node: string): string {
@@ -133,25 +156,4 @@ async function pilotServes(shared: string, signal: AbortSignal): Promise<boolean
 /** As a URL has it. */
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-interface SendingBack {
-  readonly server: AdsServer;
-  readonly stays: Stays;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly shared: string;
-}
-
-/**
- * Envoy stays with the second of its two control planes until that one ends the stream (`GrpcMuxFailover` of Envoy 1.40):
- * then it tries the first again after 500 ms. So it is sent back as soon as a pilot serves.
- */
-async function sendBackForever({ server, stays, clock, signal, shared }: SendingBack): Promise<void> {
-  while (!signal.aborted) {
-    await clock.sleep(PILOTS_INTERVAL_MS, signal).catch(() => undefined); // closed
-    const leaving = stays.mayEnd(clock.monotonic());
-    if (leaving.length === 0 || !(await pilotServes(shared, signal))) continue;
-    for (const proxy of leaving) server.sendAway(proxy);
-  }
 }

@@ -33,6 +33,10 @@ export type { Pilot, PilotOptions } from './options.js';
 
 const LEASE_TTL_S = 10;
 const HEAD_RETRY_MS = 200;
+/** A proxy that waits here does not ask for its agent's last good configuration. */
+const READY_WAIT_MS = 1000;
+/** For taking the own entry out of the store, which may be away. */
+const LEAVE_LIMIT_MS = 1000;
 
 export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const { store, clock, log, id, version } = options;
@@ -161,9 +165,10 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     networks,
     log,
     async fresh(signal) {
-      await untilAborted(whenReady, signal);
-      await freshness.catchUp();
+      await readyWithin(READY_WAIT_MS, signal);
+      const isAtHead = await freshness.catchUp();
       publisher.publishNow();
+      return isAtHead && !continuity.isLost;
     },
     // Before `onAcked`, so the window is cut before a command that waits for this can return.
     acked: (proxy, storeRevision) => facts.acked(proxy, storeRevision),
@@ -175,7 +180,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     clock,
     logger: log,
     metrics: metrics.xds,
-    isServing: () => isReady,
+    isServing: () => isReady && !closing.signal.aborted,
   });
   server.onAcked(() => acks.note());
 
@@ -185,7 +190,10 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     trustedNetworks: networks.cidrs,
     snapshot: () => (isReady ? state.snapshot : undefined),
     frozen: () => continuity.reason(),
-    notReady: () => continuity.reason() || (isReady ? undefined : 'there is no complete view of the store yet'),
+    notReady() {
+      if (closing.signal.aborted) return 'the pilot is stopping';
+      return continuity.reason() || (isReady ? undefined : 'there is no complete view of the store yet');
+    },
     findings: () => findingsOf(state, publisher.problems(), (kind, ns, name) => keys.def(kind, ns, name)),
     proxies: () => proxies.items(server.proxies()),
     proxyConfig: (proxy) => proxies.config(proxy),
@@ -203,11 +211,12 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
 
   const closeOnce = async (): Promise<void> => {
     closing.abort(new Error('the pilot is closing'));
-    // First out of the store, so that nobody is sent here any more; then the streams, which look for another pilot.
+    // First out of the store, so that nobody is sent here any more; then the streams, which are served to their end.
+    await within(LEAVE_LIMIT_MS, registrar.remove(keys.pilot(id)));
+    await server.close();
     await Promise.all([acks.close(), facts.close(), publisher.close(), guard.close()]);
     await events.close();
     await registrar.close();
-    await server.close();
     await http?.close();
     await Promise.all([mirror.close(), roots.close()]);
   };
@@ -226,6 +235,24 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   } catch (error) {
     await closeAll();
     throw error;
+  }
+
+  async function readyWithin(ms: number, signal: AbortSignal): Promise<void> {
+    if (await within(ms, untilAborted(whenReady, signal))) return;
+    throw new MeshError('MESH2008', 'there is no complete view of the store yet', {
+      retryable: true,
+      hint: 'ask again',
+    });
+  }
+
+  /** False when it takes longer. */
+  async function within(ms: number, promise: Promise<void>): Promise<boolean> {
+    const over = new AbortController();
+    const limit = clock.sleep(ms, over.signal).then(
+      () => false,
+      () => true, // it was quicker
+    );
+    return Promise.race([promise.then(() => true), limit]).finally(() => over.abort(new Error('done')));
   }
 
   async function becomeReady(): Promise<void> {
@@ -265,7 +292,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   function announce(): void {
     acks.note();
     const lost = continuity.lost();
-    if (own === undefined || (!isReady && lost === undefined)) return;
+    if (own === undefined || closing.signal.aborted || (!isReady && lost === undefined)) return;
     const status = { ...own, xds: isReady ? own.xds : '', ...(lost === undefined ? {} : { lost }) };
     registrar.set(keys.pilot(id), JSON.stringify(status));
   }

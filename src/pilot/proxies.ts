@@ -2,7 +2,7 @@
 import type { ProxyConfig, ProxyItem } from '../model/api.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
-import type { AdsHost, LoadReport, ProxyHandle, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
+import type { AdsHost, LoadReport, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
 import { type ResourceShort, resourceTypes } from '../xds/resource-types.js';
 import type { PublishedProxy, Publisher } from './publish.js';
 import { type ProxyScope, readProxy } from './translate/index.js';
@@ -13,8 +13,11 @@ export interface ProxiesOptions {
   readonly publisher: Publisher;
   readonly networks: TrustedNetworks;
   readonly log: Logger;
-  /** Resolves when there is something to serve; with it, the published snapshot is as new as can be shown. */
-  readonly fresh: (signal: AbortSignal) => Promise<void>;
+  /**
+   * Resolves when there is something to serve, and then with true when the published snapshot has been shown to be as new as
+   * the store. Rejects when there is nothing soon.
+   */
+  readonly fresh: (signal: AbortSignal) => Promise<boolean>;
   readonly acked: (proxy: string, storeRevision: bigint) => void;
   readonly report: (proxy: string, report: LoadReport) => void;
   /** The last stream of a proxy has ended. */
@@ -33,10 +36,12 @@ export function createProxies(options: ProxiesOptions): Proxies {
   /** Newest stream last: a proxy reconnects before its old stream has ended. */
   const open = new Map<string, PublishedProxy[]>();
 
-  const connect = async (node: ProxyNode, signal: AbortSignal): Promise<ProxyHandle> => {
+  const connect: AdsHost['connect'] = async (node, signal, hasEarlier) => {
     refuseStranger(node, networks);
     const scope = scopeOf(node);
-    await options.fresh(signal);
+    const isFresh = await options.fresh(signal);
+    // Another pilot may have given it something newer. One that has nothing gets the last good.
+    if (!isFresh && hasEarlier()) throw outOfDate(scope);
     const proxy = publisher.open(scope);
     open.set(scope.id, [...(open.get(scope.id) ?? []), proxy]);
     log.info({ proxy: scope.id, envoy: node.buildVersion }, 'proxy connected');
@@ -78,6 +83,17 @@ function refuseStranger(node: ProxyNode, networks: TrustedNetworks): void {
   throw new MeshError('MESH2016', `${node.peer} is not in a trusted network`, {
     hint: 'start the pilot with --trusted-network',
   });
+}
+
+function outOfDate({ id }: ProxyScope): MeshError {
+  return new MeshError(
+    'MESH2008',
+    `the store does not show whether what is served here is the newest: ${id} keeps what it has`,
+    {
+      retryable: true,
+      hint: 'it asks another pilot next',
+    },
+  );
 }
 
 function scopeOf(node: ProxyNode): ProxyScope {

@@ -107,7 +107,10 @@ export interface AdsServer {
   cutLoadWindow(proxyId: string, isCut: (cluster: string) => boolean): void;
   /** Ends the streams of this proxy with UNAVAILABLE: it looks for another control plane, or comes back. */
   sendAway(proxyId: string): void;
-  /** Ends the streams with UNAVAILABLE, so that proxies go to another replica, and stops listening. Waits at most `drainMs`, default 2000. */
+  /**
+   * Stops listening, then ends the streams with UNAVAILABLE one after the other within 6 s at most, so that proxies go to
+   * another replica. Then waits at most `drainMs`, default 2000, for their connections to close.
+   */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
 

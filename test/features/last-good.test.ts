@@ -8,6 +8,7 @@ import { readLastGood, writeLastGood } from '../../src/agent/last-good-files.js'
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { temporaryFolder } from '../support/mesh-process.js';
+import { until } from '../support/until.js';
 import { createXdsClient, type XdsClient } from '../support/xds-client.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -88,4 +89,19 @@ test('a sidecar for which nothing is kept, or of another node, is told why', asy
     stream.send('CDS');
     expect((await stream.status()).details).toContain(why);
   }
+});
+
+test('the socket is served again when a second agent took its name and left', async () => {
+  await writeLastGood(instance, [clusterOf('kept')]);
+  const dataDir = path.dirname(path.dirname(instance));
+  const second = await serveLastGood({ dataDir, node: 'vm-1', clock: systemClock, log: silentLogger });
+  await second.close();
+  await until('it answers', async () => {
+    const fresh = createXdsClient(`unix:${folder.path}/s/lkg.sock`);
+    const stream = fresh.delta(proxy('default/web/web-v1-1@vm-1'));
+    stream.send('CDS');
+    const isServed = await Promise.race([stream.next('CDS').then(() => true), stream.status().then(() => false)]);
+    fresh.close();
+    return isServed;
+  });
 });

@@ -372,6 +372,25 @@ describe('the server', () => {
     expect(xds.closed).toEqual(['proxy-1']);
   });
 
+  test('ends its streams one after the other when it closes, and takes no new one meanwhile', async () => {
+    const waits: (() => void)[] = [];
+    const sleep: Clock['sleep'] = (ms, signal) =>
+      ms <= 30 ? new Promise((resolve) => waits.push(resolve)) : systemClock.sleep(ms, signal);
+    xds = await startXds({ clock: { ...systemClock, monotonic: () => 0, sleep } });
+    const ids = ['a', 'b', 'c', 'd'];
+    const streams = ids.map((id) => xds.client().delta({ id }));
+    for (const stream of streams) stream.send('RTDS', { resourceNamesSubscribe: ['mesh'] });
+    await until('all of them', () => xds.server.proxies().length === ids.length);
+    const closed = xds.server.close();
+    for (const left of [3, 2, 1]) {
+      await until(`${left} left`, () => xds.server.proxies().length === left && waits.length > 0);
+      expect((await xds.client().delta({ id: 'late' }).status()).code).toBe(14);
+      waits.shift()?.();
+    }
+    await closed;
+    for (const stream of streams) expect((await stream.status()).code).toBe(14);
+  });
+
   test('takes the newer of two streams of one proxy', async () => {
     xds = await startXds();
     const old = xds.client().delta();
