@@ -26,7 +26,8 @@ import { type LastGood, serveLastGood } from './serve-last-good.js';
 import { openStoreView, type StoreView } from './store-view.js';
 import { openWitness } from './witness.js';
 
-export { type LastGood, serveLastGood } from './serve-last-good.js';
+export { nodesIn } from './node-files.js';
+export { type LastGood, type LastGoodOptions, serveLastGood } from './serve-last-good.js';
 
 const RESTATE_RETRY_MS = 500;
 

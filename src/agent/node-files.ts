@@ -26,6 +26,13 @@ export function adminSocketIn(instanceFolder: string): string {
   return path.join(instanceFolder, RUN_FOLDER, ADMIN_SOCKET);
 }
 
+/** Nodes that this data directory has served. */
+export async function nodesIn(dataDir: string): Promise<readonly string[]> {
+  const names = await foldersIn(path.resolve(dataDir));
+  const pilots = await Promise.all(names.map((name) => readText(path.join(dataDir, name, SHARED_FOLDER, PILOTS_FILE))));
+  return names.filter((_, i) => pilots[i] !== undefined).toSorted();
+}
+
 export interface NodeFiles {
   readonly composeFile: string;
   /** How instances were planned that have a folder here; read at the start, kept up by `write` and `forget`. */

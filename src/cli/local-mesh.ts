@@ -8,7 +8,8 @@ import { type Api, createApi } from './api-client.js';
 import { pilotId } from './host-name.js';
 import { httpTransport } from './http-transport.js';
 import { followLocalNodes, type LocalAgents } from './local-agents.js';
-import { openMeshStore } from './mesh-store.js';
+import { openLastGoods } from './local-last-goods.js';
+import { openStorePatiently } from './patient-store.js';
 import type { Session } from './session.js';
 import { packageVersion } from './version.js';
 
@@ -41,10 +42,14 @@ export async function startLocalMesh(session: Session, options: LocalMeshOptions
     for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
   };
   try {
+    const agentLog = createLogger('agent', options.logLevel);
+    // Before the store, which may be away: sidecars that find no pilot have nobody else.
+    const lastGoods = await openLastGoods({ dataDir: options.dataDir, clock, log: agentLog });
+    closers.push(() => lastGoods.close());
     const embedded = `embedded:${options.dataDir}`;
     const url = options.etcd ?? (options.quota === undefined ? embedded : `${embedded}?quota=${options.quota}`);
     const log = createLogger('store', options.logLevel);
-    const store = await openMeshStore({ url, settings, cwd: io.cwd, clock, log });
+    const store = await openStorePatiently({ url, settings, cwd: io.cwd, clock, log }, lastGoods.all(), io.signal);
     closers.push(() => store.close());
     const pilot = await startPilot({
       store,
@@ -59,7 +64,6 @@ export async function startLocalMesh(session: Session, options: LocalMeshOptions
     await untilReady(pilot, store, session);
     const server = `http://${pilot.httpAddress}`;
     const api = createApi(httpTransport(server, io.fetch), { timeoutMs: settings.timeoutMs, signal: io.signal });
-    const agentLog = createLogger('agent', options.logLevel);
     return {
       store,
       pilot,
@@ -72,11 +76,12 @@ export async function startLocalMesh(session: Session, options: LocalMeshOptions
           clock,
           log: agentLog,
           onChange,
-          start: (node, signal) =>
+          start: async (node, signal) =>
             startAgent(
               {
                 node,
                 store,
+                lastGood: await lastGoods.of(node),
                 dataDir: options.dataDir,
                 dockerHost: io.env['DOCKER_HOST'],
                 env: io.env,

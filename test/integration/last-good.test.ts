@@ -14,13 +14,15 @@ import { pilotsFile } from '../../src/planner/pilots-file.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
-import { freePort, temporaryFolder } from '../support/mesh-process.js';
+import { freePort, mesh, startDaemon, temporaryFolder } from '../support/mesh-process.js';
 import { nodePlan, plannedInstance } from '../support/node-plans.js';
 import { openPilotHouse, type PilotHouse, setInstance } from '../support/pilot-house.js';
 import { smallWorld } from '../support/small-world.js';
 import { until } from '../support/until.js';
 
 const by = 'test';
+/** Nobody listens there. */
+const NO_STORE = 'etcd://127.0.0.1:1';
 const gray = '/v1/gray/default/reviews';
 
 describe.skipIf(isEnvoyMissing())('the last good configuration', () => {
@@ -177,5 +179,26 @@ describe.skipIf(isEnvoyMissing())('the last good configuration', () => {
     isLoaded = false;
     await load;
     expect(failures).toEqual([]);
+  });
+
+  test.each([
+    ['mesh agent', ['agent', '--store', NO_STORE, '--node', node, '--timeout', '1s']],
+    ['mesh up', ['up', '--etcd', NO_STORE, '--listen', '127.0.0.1:0', '--xds', '127.0.0.1:0']],
+  ])('is served by %s that starts while the store is away, as after a reboot', async (_name, args) => {
+    await lastGood.close();
+    await house.pilot.close();
+    const daemon = startDaemon([...args, '--data-dir', folder.path]);
+    try {
+      await until('it says why it waits', () => daemon.log().includes('the store does not answer'), 30_000);
+      expect(await restartSidecar()).toBeLessThan(5000);
+      expect(await isServedByAgent()).toBe(true);
+    } finally {
+      await daemon.stop();
+    }
+  });
+
+  test('does not keep a node waiting for a store that never ran anything', async () => {
+    const args = ['agent', '--store', NO_STORE, '--node', 'new', '--data-dir', `${folder.path}/new`, '--timeout', '1s'];
+    expect(await mesh(args)).toMatchObject({ code: 6 });
   });
 });

@@ -33,35 +33,44 @@ export const command = defineCommand<Options>({
     if (options.node === undefined) {
       throw new MeshError('MESH2007', '--node is missing', { hint: 'the name of the Node that this machine is' });
     }
-    const { openMeshStore } = await import('../mesh-store.js');
+    const { openStorePatiently } = await import('../patient-store.js');
+    const { watchLoop } = await import('../loop-watch.js');
     const { createLogger } = await import('../../runtime/logger.js');
-    const { startAgent } = await import('../../agent/agent.js');
+    const { serveLastGood, startAgent } = await import('../../agent/agent.js');
     const { packageVersion } = await import('../version.js');
     const log = createLogger('agent', options.logLevel);
     const { clock, env, cwd, signal } = io;
-    const store = await openMeshStore({ url, settings, cwd, clock, log });
+    const dataDir = dataDirOf(options.dataDir, io);
+    watchLoop('agent', io);
+    // Before the store, which may be away: sidecars that find no pilot have nobody else.
+    const lastGood = await serveLastGood({ dataDir, node: options.node, clock, log });
     try {
-      const dataDir = dataDirOf(options.dataDir, io);
-      const dockerHost = env['DOCKER_HOST'];
-      const version = packageVersion();
-      const agent = await startAgent(
-        { node: options.node, store, dataDir, dockerHost, env, version, clock, log },
-        signal,
-      );
+      const patient = options.once === true ? [] : [lastGood];
+      const store = await openStorePatiently({ url, settings, cwd, clock, log }, patient, signal);
       try {
-        session.say(`agent of ${options.node}: ${store.description}, files in ${dataDir}/${options.node}`);
-        if (options.once === true) {
-          const limit = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]);
-          const { reachedRevision } = await agent.whenReached(undefined, limit).catch((error: unknown) => {
-            throw signal.aborted ? error : notReached(options.node as string, agent.progress().problems, error);
-          });
-          session.say(`Reached revision ${reachedRevision}.`);
-        } else await untilEnded(signal, agent.taken);
+        const dockerHost = env['DOCKER_HOST'];
+        const version = packageVersion();
+        const agent = await startAgent(
+          { node: options.node, store, lastGood, dataDir, dockerHost, env, version, clock, log },
+          signal,
+        );
+        try {
+          session.say(`agent of ${options.node}: ${store.description}, files in ${dataDir}/${options.node}`);
+          if (options.once === true) {
+            const limit = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]);
+            const { reachedRevision } = await agent.whenReached(undefined, limit).catch((error: unknown) => {
+              throw signal.aborted ? error : notReached(options.node as string, agent.progress().problems, error);
+            });
+            session.say(`Reached revision ${reachedRevision}.`);
+          } else await untilEnded(signal, agent.taken);
+        } finally {
+          await agent.close();
+        }
       } finally {
-        await agent.close();
+        await store.close();
       }
     } finally {
-      await store.close();
+      await lastGood.close();
     }
   },
 });

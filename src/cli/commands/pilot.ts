@@ -41,9 +41,11 @@ export const command = defineCommand<Options>({
     const { createLogger } = await import('../../runtime/logger.js');
     const { startPilot } = await import('../../pilot/pilot.js');
     const { openMeshStore } = await import('../mesh-store.js');
+    const { watchLoop } = await import('../loop-watch.js');
     const { pilotId } = await import('../host-name.js');
     const { packageVersion } = await import('../version.js');
     const log = createLogger('pilot', options.logLevel);
+    watchLoop('pilot', io);
     const store = await openMeshStore({ url, settings, cwd: io.cwd, clock: io.clock, log });
     try {
       const networks = (options.trustedNetwork ?? []).flatMap((text) => text.split(','));

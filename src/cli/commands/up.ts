@@ -57,6 +57,8 @@ export const command = defineCommand<UpOptions>({
       await upDetached(session, options, dataDir);
       return;
     }
+    const { watchLoop } = await import('../loop-watch.js');
+    watchLoop('mesh up', session.io);
     const { upForeground } = await import('../up-foreground.js');
     const mesh = await upForeground(session, options, dataDir);
     await untilInterrupted(session);
