@@ -4,7 +4,7 @@ import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { throughShortPath } from './short-path.js';
 
 const CALL_LIMIT_MS = 2000;
-const MAX_STATS_BYTES = 1024 * 1024;
+const statsLimits = { maxBytes: 1024 * 1024 };
 /** 20,000 endpoints are about 10 MB. */
 const MAX_CONFIG_BYTES = 64 * 1024 * 1024;
 /** What comes in for the app: HTTP requests, and connections where the port is plain TCP. */
@@ -37,16 +37,24 @@ export type DumpPart =
 /** JSON in the field names of Envoy's protos. */
 export async function configDump(socketPath: string, part: DumpPart, signal: AbortSignal): Promise<readonly object[]> {
   const include = part === 'dynamic_endpoint_configs' ? '&include_eds' : '';
-  const text = await get(socketPath, `/config_dump?resource=${part}${include}`, signal, MAX_CONFIG_BYTES);
-  // Shape: envoy.admin.v3.ConfigDump; without anything of that part there is no list.
+  const limits = { maxBytes: MAX_CONFIG_BYTES, whenNotFound: '{}' };
+  // 404: Envoy has nothing of that part.
+  const text = await get(socketPath, `/config_dump?resource=${part}${include}`, signal, limits);
+  // Shape: envoy.admin.v3.ConfigDump.
   return (JSON.parse(text) as { readonly configs?: readonly object[] }).configs ?? [];
 }
 
-function get(socketPath: string, path: string, signal: AbortSignal, maxBytes = MAX_STATS_BYTES): Promise<string> {
-  return throughShortPath(socketPath, (short) => getFrom(short, path, signal, maxBytes));
+interface Limits {
+  readonly maxBytes: number;
+  /** The answer when there is no such thing. Default: that fails. */
+  readonly whenNotFound?: string;
 }
 
-function getFrom(socketPath: string, path: string, signal: AbortSignal, maxBytes: number): Promise<string> {
+function get(socketPath: string, path: string, signal: AbortSignal, limits: Limits = statsLimits): Promise<string> {
+  return throughShortPath(socketPath, (short) => getFrom(short, path, signal, limits));
+}
+
+function getFrom(socketPath: string, path: string, signal: AbortSignal, limits: Limits): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void =>
       reject(
@@ -60,11 +68,12 @@ function getFrom(socketPath: string, path: string, signal: AbortSignal, maxBytes
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
         text += chunk;
-        if (text.length > maxBytes) call.destroy(new Error('the answer is too long'));
+        if (text.length > limits.maxBytes) call.destroy(new Error('the answer is too long'));
       });
       response.on('error', fail);
       response.on('end', () => {
         if (response.statusCode === 200) resolve(text);
+        else if (response.statusCode === 404 && limits.whenNotFound !== undefined) resolve(limits.whenNotFound);
         else fail(new Error(`HTTP status ${response.statusCode}`));
       });
     });

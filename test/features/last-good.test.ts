@@ -1,10 +1,12 @@
 /** Goal: the agent's own half over real gRPC on its socket: what is served from disk, which generation, and to whom. */
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type LastGood, serveLastGood } from '../../src/agent/agent.js';
 import type { KeptResource } from '../../src/agent/last-good.js';
 import { readLastGood, writeLastGood } from '../../src/agent/last-good-files.js';
+import { configDump, requestsInFlight } from '../../src/agent/sidecar-admin.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { temporaryFolder } from '../support/mesh-process.js';
@@ -104,4 +106,19 @@ test('the socket is served again when a second agent took its name and left', as
     fresh.close();
     return isServed;
   });
+});
+
+test('a sidecar without any resource of one kind is asked for the others all the same', async () => {
+  const socket = path.join(folder.path, 'admin.sock');
+  const admin = createServer((request, response) => {
+    const isThere = request.url?.includes('dynamic_listeners') === true;
+    response.statusCode = isThere ? 200 : 404;
+    response.end(isThere ? '{"configs":[{"name":"l"}]}' : 'dynamic_route_configs not found in config dump');
+  });
+  await new Promise<void>((resolve) => admin.listen(socket, resolve));
+  const { signal } = new AbortController();
+  expect(await configDump(socket, 'dynamic_route_configs', signal)).toEqual([]);
+  expect(await configDump(socket, 'dynamic_listeners', signal)).toEqual([{ name: 'l' }]);
+  await expect(requestsInFlight(socket, signal)).rejects.toThrow('HTTP status 404');
+  await new Promise((resolve) => admin.close(resolve));
 });
