@@ -15,8 +15,8 @@ import { type ModelStore, modelStore } from '../../support/model-store.js';
 /** Service to port; undefined deletes it. */
 type Ports = Readonly<Record<string, number | undefined>>;
 
-const padding = 'x'.repeat(3000);
-const many = (port: number | undefined, count = 250): Ports =>
+const padding = 'x'.repeat(6000);
+const many = (port: number | undefined, count = 120): Ports =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`s${i}`, port]));
 
 function contextOf({ store }: ModelStore): CommandContext {
@@ -80,16 +80,16 @@ describe('a large change', () => {
     expect(new Set(views)).toEqual(new Set(['0: ', whole]));
     expect([...model.entries.keys()].filter((key) => key.includes('staged'))).toEqual([]);
 
-    await change(model, { ...many(81, 249), s249: undefined });
+    await change(model, { ...many(81, 119), s119: undefined });
     expect(new Set(views)).toEqual(new Set(['0: ', whole, await seen(model)]));
     expect(views.at(-1)).toBe(await seen(model));
     expect(await seen(model)).toMatch(/^2: own=1 s0=81 /);
     const past = await history(model.store, {});
     expect(past.map((revision) => [revision.revision, revision.changes.length])).toEqual([
-      [2, 250],
-      [1, 251],
+      [2, 120],
+      [1, 121],
     ]);
-    expect((await readRevision(model.store, 2)).changes.find(({ name }) => name === 's249')).not.toHaveProperty(
+    expect((await readRevision(model.store, 2)).changes.find(({ name }) => name === 's119')).not.toHaveProperty(
       'after',
     );
   });
@@ -104,7 +104,7 @@ describe('a large change', () => {
   });
 
   it('whose writer dies before any of its transactions is there wholly or not at all, also for the next command', async () => {
-    const ports = { ...many(81, 249), s249: undefined };
+    const ports = { ...many(81, 119), s119: undefined };
     const { deaths, after } = await undisturbed(many(80), ports);
     expect(deaths).toBeGreaterThan(5);
     for (let death = 0; death < deaths; death++) {
@@ -124,7 +124,7 @@ describe('a large change', () => {
       );
       expect(portsIn(listed)).toBe(found);
       const past = await history(model.store, {});
-      expect(past.map((one) => one.changes.length)).toEqual(isThere ? [250, 250] : [250]);
+      expect(past.map((one) => one.changes.length)).toEqual(isThere ? [120, 120] : [120]);
 
       await change(model, { late: 90 });
       const services = found.slice(found.indexOf(' '));
