@@ -13,8 +13,8 @@ import { headValue } from './stored-values.js';
 
 export const MAX_CHANGES = 10_000;
 export const MAX_CHANGE_BYTES = 32 * 1024 * 1024;
-/** A part is one value and one transaction: well below the 1 MiB that fit, for the sake of the watchers' answers. */
-const PART_BYTES = 512 * 1024;
+/** A part is one value and one transaction, of which 1 MiB fits. At least half full, 32 MiB make no more than the 100 that can be compared. */
+const PART_BYTES = 768 * 1024;
 /** Before and after of one object must fit into one part, whatever else there is. */
 const MAX_OBJECT_BYTES = 1000 * 1024;
 

@@ -1,21 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { allKinds } from '../../../src/dsl/kinds.js';
+import type { Change } from '../../../src/model/revision.js';
 import { serviceKind } from '../../../src/model/service.js';
-import type { NextRevision } from '../../../src/pilot/changes.js';
+import { type NextRevision, PLAN_KIND } from '../../../src/pilot/changes.js';
 import { fold } from '../../../src/pilot/large-change.js';
 import { type MeshState, meshStateOf, readMeshState } from '../../../src/pilot/mesh-state.js';
 import { changeOf } from '../../../src/pilot/operations/definition-changes.js';
 import { history, readRevision } from '../../../src/pilot/operations/history.js';
 import { type CommandContext, type Decision, runCommand } from '../../../src/pilot/revisions.js';
 import { emptySnapshot, updateSnapshot } from '../../../src/pilot/snapshot.js';
-import { followStaging, MAX_CHANGES, noStaging } from '../../../src/pilot/staged.js';
+import { followStaging, MAX_CHANGES, noStaging, partsOf } from '../../../src/pilot/staged.js';
 import { systemClock } from '../../../src/runtime/clock.js';
+import { MAX_OPERATIONS } from '../../../src/store/transact.js';
 import { type ModelStore, modelStore } from '../../support/model-store.js';
 
 /** Service to port; undefined deletes it. */
 type Ports = Readonly<Record<string, number | undefined>>;
 
-const padding = 'x'.repeat(6000);
+const padding = 'x'.repeat(8000);
 const many = (port: number | undefined, count = 120): Ports =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`s${i}`, port]));
 
@@ -103,7 +105,9 @@ describe('a large change', () => {
     expect(JSON.parse(model.entries.get(model.store.keys.revHead)?.value ?? '')).toEqual({ revision: 1 });
   });
 
-  it('whose writer dies before any of its transactions is there wholly or not at all, also for the next command', async () => {
+  it('whose writer dies before any of its transactions is there wholly or not at all, also for the next command', {
+    timeout: 60_000,
+  }, async () => {
     const ports = { ...many(81, 119), s119: undefined };
     const { deaths, after } = await undisturbed(many(80), ports);
     expect(deaths).toBeGreaterThan(5);
@@ -162,6 +166,33 @@ describe('a large change', () => {
     };
     await fold(model.store, head?.modRevision ?? 0n, staged);
     expect(await seen(model)).toMatch(/^2: s0=90 s100=80 /);
+  });
+
+  it('is also a deployment whose plans have more bytes than a transaction holds', async () => {
+    const model = modelStore();
+    const { keys } = model.store;
+    const plan = (name: string): Change => ({
+      kind: PLAN_KIND,
+      name,
+      after: { node: name, revision: 1, instances: [], padding: 'x'.repeat(400_000) },
+    });
+    const record = { key: keys.deploy('1'), value: '{"id":1}' };
+    const decide = (): Decision => ({ changes: ['a', 'b', 'c'].map(plan), records: [record] });
+    await runCommand(contextOf(model), { command: 'deploy', by: 'test' }, decide);
+    const state = await readMeshState(model.store, { keys, kinds: allKinds }, { instances: false });
+    expect([...state.snapshot.plans.keys()]).toEqual(['a', 'b', 'c']);
+    expect(model.entries.get(keys.deploy('1'))?.value).toBe(record.value);
+    expect((await readRevision(model.store, 1)).changes).toHaveLength(3);
+  });
+
+  it('has never more parts than one transaction can ask for, and no object that fills one alone', () => {
+    const sized = (kib: number): Change => ({ kind: 'Service', name: 's', after: 'x'.repeat(kib * 1024) });
+    const next = { revision: 1, at: 0 };
+    expect(partsOf('apply', Array(83).fill(sized(390)), next).length).toBeLessThan(MAX_OPERATIONS);
+    expect(() => partsOf('apply', Array(40).fill(sized(900)), next)).toThrow(/have 36 MiB, .* may change 32 MiB/);
+    expect(() => partsOf('apply', [sized(1001)], next)).toThrow(
+      /Service s has 1002 KiB, .* one object may have 1000 KiB/,
+    );
   });
 
   it('is refused when it is beyond all bounds, before anything is written', async () => {
