@@ -52,8 +52,8 @@ function isBack({ epoch, storeRevision, head }: History, sight: Sight): boolean 
 function whyLost(before: History, { epoch, storeRevision }: Sight): string {
   if (epoch === undefined) return 'the store is empty';
   if (epoch.id !== before.epoch) return `the store holds another history (epoch ${epoch.id}, made by ${epoch.made})`;
-  if (storeRevision < before.storeRevision)
-    return `the store has gone back from revision ${before.storeRevision} to ${storeRevision}`;
+  // Without what changes from batch to batch: the same loss is told once.
+  if (storeRevision < before.storeRevision) return `the store has gone back behind revision ${before.storeRevision}`;
   return before.lost ?? 'the store holds another history';
 }
 

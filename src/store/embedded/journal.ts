@@ -76,17 +76,18 @@ interface JournalContext {
   readonly log: Logger;
 }
 
-interface Batch {
-  readonly records: Buffer[];
+interface Settled {
   readonly done: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
-interface Rewrite {
+interface Batch extends Settled {
+  readonly records: Buffer[];
+}
+
+interface Rewrite extends Settled {
   readonly records: () => Buffer[];
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
 }
 
 export class Journal {
@@ -147,12 +148,12 @@ export class Journal {
    * are asked for at once, between two frames. Without room for them the file stays as it is, and goes on.
    */
   rewrite(records: () => Iterable<JournalRecord>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#rewrite?.reject(new Error('another one came'));
-      this.#rewrite = { records: () => [...records()].map(encodeRecord), resolve, reject };
-      this.#collecting ??= newBatch();
-      this.#running ??= this.#run();
-    });
+    // One that still waits is asked for its records later, so it stands for both.
+    this.#rewrite ??= { records: () => [...records()].map(encodeRecord), ...newPromise() };
+    const { done } = this.#rewrite;
+    this.#collecting ??= newBatch();
+    this.#running ??= this.#run();
+    return done;
   }
 
   /** Writes down how much is safe by now. Once a second is often enough: it only narrows what a torn end may be. */
@@ -283,10 +284,14 @@ export class Journal {
 }
 
 function newBatch(): Batch {
-  let settle: Pick<Batch, 'resolve' | 'reject'> | undefined;
+  return { records: [], ...newPromise() };
+}
+
+function newPromise(): Settled {
+  let settle: Pick<Settled, 'resolve' | 'reject'> | undefined;
   const done = new Promise<void>((resolve, reject) => {
     settle = { resolve, reject };
   });
   done.catch(() => {}); // who does not wait for the disk learns of its failure by the next call
-  return { records: [], done, ...(settle as Pick<Batch, 'resolve' | 'reject'>) }; // set: the executor runs at once
+  return { done, ...(settle as Pick<Settled, 'resolve' | 'reject'>) }; // set: the executor runs at once
 }

@@ -30,7 +30,7 @@ test.each([
   ['is empty', wiped, 'is empty'],
   ['has another epoch', sight({ epoch: epoch('two'), storeRevision: 90n, head: head(9, 90n) }), 'another history'],
   ['has another epoch and the same head', sight({ epoch: epoch('two'), head: known.head }), 'another history'],
-  ['went back', sight({ head: head(3, 30n), storeRevision: 30n }), 'gone back from revision 40 to 30'],
+  ['went back', sight({ head: head(3, 30n), storeRevision: 30n }), 'gone back behind revision 40'],
   ['went back, but not behind the head', sight({ head: known.head, storeRevision: 39n }), 'gone back'],
 ])('a store that %s has lost the history, and what was known stays known', (_, seen, why) => {
   const lost = followHistory(known, seen);
@@ -47,6 +47,13 @@ test('what is lost stays lost while others write to the store, and is back with 
   expect(other.lost).toContain('another history');
   const back = sight({ head: known.head, storeRevision: 41n, regressed: true });
   expect(followHistory(other, back)).toEqual({ ...known, storeRevision: 41n });
+});
+
+test('one loss has one reason, however much is written to the store meanwhile', () => {
+  const lost = followHistory(known, sight({ storeRevision: 20n }));
+  for (const storeRevision of [21n, 39n]) {
+    expect(followHistory(lost, sight({ regressed: false, storeRevision }))).toEqual(lost);
+  }
 });
 
 test('an operator who adopts the store ends it, for those whose history he gave up and for nobody else', () => {
