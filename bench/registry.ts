@@ -18,7 +18,7 @@ import { startEtcd } from '../test/support/etcd.js';
 import { machine } from '../test/support/machine.js';
 import { freePort, meshOk, root } from '../test/support/mesh-process.js';
 import { nodePlan, plannedInstance } from '../test/support/node-plans.js';
-import { pilotProcess } from '../test/support/pilots.js';
+import { type PilotProcess, pilotProcess } from '../test/support/pilots.js';
 import { connectSidecar, type Sidecar } from '../test/support/sidecar-client.js';
 import { smallWorld } from '../test/support/small-world.js';
 import { until } from '../test/support/until.js';
@@ -163,6 +163,18 @@ async function changes(store: Store, sidecar: Sidecar, address: string): Promise
   return { bare, proxy };
 }
 
+/** What is written last, and is nothing to the proxy, has been acknowledged: so has all that was written before. */
+async function everythingServed(pilot: PilotProcess): Promise<void> {
+  const input = smallWorld({ nodes: [], deploy: [], services: [{ name: 'last' }] });
+  const answer = await meshOk(['--server', pilot.server, 'apply', '-f', '-', '-o', 'json'], { input });
+  const { storeRevision } = JSON.parse(answer) as { storeRevision: string }; // of the API's answer to an apply
+  await until(
+    'the pilot has all of it',
+    () => pilot.get(`/v1/acks?storeRevision=${storeRevision}&timeoutMs=4000`).then(() => true),
+    120_000,
+  );
+}
+
 async function main(): Promise<void> {
   const loadBefore = loadavg()[0];
   const closers: (() => Promise<void> | void)[] = [];
@@ -192,15 +204,7 @@ async function main(): Promise<void> {
     closers.push(() => sidecar.close());
     await until('the proxy knows all instances of s0', () => endpointsOf(sidecar) === INSTANCES / SERVICES, 60_000);
 
-    const head = await (agents[0] as Store).head();
-    await until(
-      'the pilot has all of it',
-      async () => {
-        const answer = await pilot.get<{ acked: boolean }>(`/v1/acks?storeRevision=${head}&timeoutMs=4000`);
-        return answer.acked;
-      },
-      120_000,
-    );
+    await everythingServed(pilot);
     say(`quiet for ${QUIET_MS / 1000} s …`);
     const [pilotCpu = 0, etcdCpu = 0] = await cpuPercent([pid, etcd.pid]);
     say(`${CHANGES} changes …`);

@@ -184,16 +184,21 @@ describe.skipIf(!hasEtcd())('three members', () => {
       const { proxies } = stage;
       const startedMs = performance.now();
       let recoveredMs = 0;
+      let cutOffMs = 0;
       for (const count of scene.isLab ? bytes.lab : bytes.suite) {
+        const droppedMs = performance.now();
         proxies.forEach((proxy) => proxy.drop());
         await stage.flood(writes);
+        cutOffMs = Math.max(cutOffMs, performance.now() - droppedMs);
         proxies.forEach((proxy) => {
           proxy.cutAfter(count);
           proxy.heal();
         });
         recoveredMs = Math.max(recoveredMs, await stage.recovered());
       }
-      return resultOf(scene, stage, { lastedMs: performance.now() - startedMs, recoveredMs });
+      const times = { lastedMs: performance.now() - startedMs, recoveredMs };
+      // Renewed every third of it: on a slow machine so many writes outlast what was left of the lease.
+      return resultOf(scene, stage, times, { mayLoseLease: cutOffMs > (TTL_S * 1000 * 2) / 3 });
     });
   };
   const steps = (count: number, first: number, last: number): number[] =>
