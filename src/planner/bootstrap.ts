@@ -161,9 +161,9 @@ const http2 = {
  */
 const hungPilots = {
   consecutive_5xx: 1,
-  interval: '1s',
-  base_ejection_time: '2s',
-  max_ejection_time: '4s',
+  interval: '0.5s',
+  base_ejection_time: '1s',
+  max_ejection_time: '1s',
   max_ejection_percent: 50,
 };
 

@@ -77,7 +77,7 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
   scenario(
     'instance-killed',
     'the container of an instance is killed',
-    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    { suite: { requests: 1000 }, lab: { requests: 5000 } },
     async (scene) =>
       trial(scene, 0, async () => {
         const victim = await stage.instance('reviews', 'b');
@@ -98,7 +98,7 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
   scenario(
     'agent-killed',
     'the agent of a host is killed (-9), and started again when its lease is over',
-    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    { suite: { requests: 1000 }, lab: { requests: 5000 } },
     async (scene) =>
       trial(scene, 0, () =>
         away(
@@ -111,7 +111,7 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
   scenario(
     'host-cut-off',
     'a host loses its network (nobody hears of it)',
-    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    { suite: { requests: 1000 }, lab: { requests: 5000 } },
     // Those that were on their way to it have no answer, and no way to know.
     async (scene) =>
       trial(scene, 0.05, () =>
@@ -125,7 +125,7 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
   scenario(
     'mass-loss',
     'every agent is cut off from etcd, for longer than it takes to be removed; the instances live',
-    { suite: { seconds: 2 * TTL_S, requests: 1000 }, lab: { seconds: 180, requests: 20_000 } },
+    { suite: { seconds: 2 * TTL_S, requests: 1000 }, lab: { seconds: 90, requests: 5000 } },
     async (scene) =>
       trial(scene, 0, async () => {
         if (!scene.isLab) await stage.setMesh({ leaseTtl: `${TTL_S}s`, eviction: { linger: `${TTL_S}s` } });
@@ -155,14 +155,17 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
 
   scenario(
     'all-dark',
-    'all pilots and etcd are down; then every container of a host is started again',
-    { suite: { requests: 1000 }, lab: { requests: 20_000 } },
+    'all pilots and etcd are down; then every container of a host is started again, and another host loses power',
+    { suite: { requests: 1000 }, lab: { requests: 5000 } },
     async (scene) => {
       const productpage = await stage.instance('productpage', 'a');
       const target = { proxy: `127.0.0.1:${productpage.proxyPort}`, authority: 'reviews:9080', perSecond: 50 };
       const inside = await openLoad(target, stage.host('a').inside);
       scene.defer(async () => void (await inside.stop()));
-      const { address } = await stage.instance('reviews', 'a');
+      const inbound = {
+        a: (await stage.instance('reviews', 'a')).address,
+        b: (await stage.instance('reviews', 'b')).address,
+      };
       // What is on its way to a container when that dies is lost.
       return trial(scene, 0.05, async () => {
         const startedMs = performance.now();
@@ -172,7 +175,13 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
         const containers = (await a.docker('ps', '-q')).split('\n');
         await Promise.all(containers.map((id) => a.docker('restart', '-t', '1', id)));
         const isCalling = async (): Promise<boolean> => (inside.report().lastAnswerAt ?? 0) > (await startOf(a));
-        const restartedMs = await servesAgain(a, address, isCalling);
+        const restartedMs = await servesAgain(a, inbound.a, isCalling);
+
+        const b = stage.host('b');
+        await b.powerOff();
+        await b.powerOn();
+        stage.startAgent('b');
+        const rebootedMs = await servesAgain(b, inbound.b, () => true);
 
         await stage.etcd.restart();
         const lastedMs = performance.now() - startedMs;
@@ -181,7 +190,7 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
         return {
           lastedMs,
           recoveredMs,
-          facts: { 'ms until the restarted served': restartedMs },
+          facts: { 'ms until the restarted served': restartedMs, 'ms until the rebooted served': rebootedMs },
         };
       });
     },

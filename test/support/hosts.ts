@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { startTimeOf } from '../../src/runtime/process-identity.js';
 import { type Finished, run } from './mesh-process.js';
 import { until } from './until.js';
 
@@ -75,24 +76,29 @@ export function areHostsImpossible(): boolean {
 }
 
 export async function openHosts(names: readonly string[]): Promise<Hosts> {
-  takeOver();
+  await takeOver();
   await removeAll();
   mkdirSync(BASE, { recursive: true });
-  writeFileSync(OWNER_FILE, `${process.pid} ${startOf(process.pid)}`);
-  makeSwitch();
-  const hosts = new Map(names.map((name, i) => [name, makeHost(name, `${NETWORK}.${11 + i}`)]));
-  await Promise.all([...hosts.values()].map((host) => host.powerOn()));
-  await loadImages([...hosts.values()]);
-  return {
-    ownAddress: OWN_ADDRESS,
-    network: `${NETWORK}.0/24`,
-    host(name) {
-      const found = hosts.get(name);
-      if (found === undefined) throw new Error(`no host ${name}: there are ${names.join(', ')}`);
-      return found;
-    },
-    close: removeAll,
-  };
+  writeFileSync(OWNER_FILE, `${process.pid} ${await startTimeOf(process.pid)}`);
+  try {
+    makeSwitch();
+    const hosts = new Map(names.map((name, i) => [name, makeHost(name, `${NETWORK}.${11 + i}`)]));
+    await Promise.all([...hosts.values()].map((host) => host.powerOn()));
+    await loadImages([...hosts.values()]);
+    return {
+      ownAddress: OWN_ADDRESS,
+      network: `${NETWORK}.0/24`,
+      host(name) {
+        const found = hosts.get(name);
+        if (found === undefined) throw new Error(`no host ${name}: there are ${names.join(', ')}`);
+        return found;
+      },
+      close: removeAll,
+    };
+  } catch (error) {
+    await removeAll();
+    throw error;
+  }
 }
 
 function makeSwitch(): void {
@@ -180,20 +186,11 @@ async function loadImages(hosts: readonly Host[]): Promise<void> {
 }
 
 /** A test that was killed cannot be asked; one that runs must not be disturbed. */
-function takeOver(): void {
+async function takeOver(): Promise<void> {
   if (!existsSync(OWNER_FILE)) return;
   const [pid = '', start = ''] = readFileSync(OWNER_FILE, 'utf8').split(' ');
-  if (Number(pid) === process.pid || startOf(Number(pid)) !== start) return;
+  if (Number(pid) === process.pid || (await startTimeOf(Number(pid))) !== start) return;
   throw new Error(`process ${pid} is using the hosts of this machine: wait for its end`);
-}
-
-/** When a process began, in ticks since boot; empty for none. Numbers of processes are given out again. */
-function startOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? '';
-  } catch {
-    return ''; // it has ended
-  }
 }
 
 async function removeAll(): Promise<void> {
