@@ -155,14 +155,17 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
 
   scenario(
     'all-dark',
-    'all pilots and etcd are down; then every container of a host is started again',
+    'all pilots and etcd are down; then every container of a host is started again, and another host loses power',
     { suite: { requests: 1000 }, lab: { requests: 5000 } },
     async (scene) => {
       const productpage = await stage.instance('productpage', 'a');
       const target = { proxy: `127.0.0.1:${productpage.proxyPort}`, authority: 'reviews:9080', perSecond: 50 };
       const inside = await openLoad(target, stage.host('a').inside);
       scene.defer(async () => void (await inside.stop()));
-      const { address } = await stage.instance('reviews', 'a');
+      const inbound = {
+        a: (await stage.instance('reviews', 'a')).address,
+        b: (await stage.instance('reviews', 'b')).address,
+      };
       // What is on its way to a container when that dies is lost.
       return trial(scene, 0.05, async () => {
         const startedMs = performance.now();
@@ -172,7 +175,13 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
         const containers = (await a.docker('ps', '-q')).split('\n');
         await Promise.all(containers.map((id) => a.docker('restart', '-t', '1', id)));
         const isCalling = async (): Promise<boolean> => (inside.report().lastAnswerAt ?? 0) > (await startOf(a));
-        const restartedMs = await servesAgain(a, address, isCalling);
+        const restartedMs = await servesAgain(a, inbound.a, isCalling);
+
+        const b = stage.host('b');
+        await b.powerOff();
+        await b.powerOn();
+        stage.startAgent('b');
+        const rebootedMs = await servesAgain(b, inbound.b, () => true);
 
         await stage.etcd.restart();
         const lastedMs = performance.now() - startedMs;
@@ -181,7 +190,7 @@ describe.skipIf(areHostsImpossible() || isDockerMissing() || !hasEtcd())('hosts'
         return {
           lastedMs,
           recoveredMs,
-          facts: { 'ms until the restarted served': restartedMs },
+          facts: { 'ms until the restarted served': restartedMs, 'ms until the rebooted served': rebootedMs },
         };
       });
     },
