@@ -9,7 +9,7 @@ import type { Clock } from '../runtime/clock.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import { hintFor, shortReason } from './advice.js';
-import { faultOf, isUnanswered } from './fault.js';
+import { faultOf, isLate, isUnanswered } from './fault.js';
 
 export interface TlsOptions {
   readonly ca: Buffer;
@@ -49,9 +49,14 @@ export interface Connection {
   readonly endpoints: readonly Endpoint[];
   readonly timeoutMs: number;
   current(): Endpoint;
-  /** Move on, if nobody has yet: several users of one failed endpoint rotate by one step only. */
-  failed(endpoint: Endpoint): void;
-  /** One try on the current endpoint; a failure moves on to the next one and is thrown as it is. */
+  /**
+   * Move on, if nobody has yet: several users of one failed endpoint rotate by one step only. `isSilent`: it has neither
+   * answered nor refused.
+   */
+  failed(endpoint: Endpoint, isSilent: boolean): void;
+  /** One try on that endpoint; a failure moves on to the next one and is thrown as it is. */
+  on<T>(endpoint: Endpoint, limitMs: number, send: Send<T>): Promise<T>;
+  /** The same on the current endpoint. */
   once<T>(limitMs: number, send: Send<T>): Promise<T>;
   /**
    * Tries endpoint after endpoint until one answers. So `send` must be something that may safely arrive twice: a read, or
@@ -65,29 +70,53 @@ export interface Connection {
 export type Send<T> = (client: Etcd3, options: Deadline) => Promise<T>;
 
 const ATTEMPT_MS = 2000;
+/**
+ * An endpoint that says nothing for so long gets a new connection. While packets are dropped, the kernel doubles the pauses
+ * between its attempts to connect, up to a minute, and gRPC waits for them.
+ */
+const RECONNECT_AFTER_MS = 3000;
 /** Rounds over all endpoints before giving up early: a refused connection fails at once, a restart takes a moment. */
 const MAX_ROUNDS = 4;
 const ROUND_PAUSE_MS = 150;
 
 export function connect(options: ConnectionOptions): Connection {
   const { addresses, clock, timeoutMs } = options;
-  const endpoints = addresses.map((address): Endpoint => ({ address, client: clientOf(address, options) }));
+  let connections = 0;
+  const open = (address: string): Endpoint => ({ address, client: clientOf(address, options, connections++) });
+  const endpoints = addresses.map(open);
+  /** By address: since when a word is owed. */
+  const silentSinceMs = new Map<string, number>();
   const attemptMs = Math.min(ATTEMPT_MS, timeoutMs / endpoints.length);
   let index = 0;
 
   const current = (): Endpoint => endpoints[index % endpoints.length] as Endpoint; // never empty: a URL names at least one
-  const failed = (endpoint: Endpoint): void => {
+  const failed = (endpoint: Endpoint, isSilent: boolean): void => {
+    if (!endpoints.includes(endpoint)) return; // its connection is another one by now
     if (endpoint === current()) index++;
+    // What is not silence is no word of the endpoint either: the package ends what waits on a channel beside one that was late.
+    if (isSilent) reconnectInTime(endpoint);
   };
-  const once = async <T>(limitMs: number, send: Send<T>): Promise<T> => {
-    const endpoint = current();
+  const reconnectInTime = (endpoint: Endpoint): void => {
+    const { address, client } = endpoint;
+    const nowMs = clock.monotonic();
+    const sinceMs = silentSinceMs.get(address) ?? nowMs;
+    const isTime = nowMs - sinceMs >= RECONNECT_AFTER_MS;
+    silentSinceMs.set(address, isTime ? nowMs : sinceMs);
+    if (!isTime) return;
+    endpoints[endpoints.indexOf(endpoint)] = open(address);
+    client.close();
+  };
+  const on = async <T>(endpoint: Endpoint, limitMs: number, send: Send<T>): Promise<T> => {
     try {
-      return await send(endpoint.client, { deadline: Date.now() + limitMs });
+      const answer = await send(endpoint.client, { deadline: Date.now() + limitMs });
+      silentSinceMs.delete(endpoint.address);
+      return answer;
     } catch (error) {
-      if (isUnanswered(faultOf(error))) failed(endpoint);
+      if (isUnanswered(faultOf(error))) failed(endpoint, isLate(error));
       throw error;
     }
   };
+  const once = <T>(limitMs: number, send: Send<T>): Promise<T> => on(current(), limitMs, send);
 
   const call = async <T>(what: string, send: Send<T>, signal?: AbortSignal): Promise<T> => {
     const untilMs = clock.monotonic() + timeoutMs;
@@ -120,10 +149,11 @@ export function connect(options: ConnectionOptions): Connection {
   const close = (): void => {
     for (const { client } of endpoints) client.close();
   };
-  return { addresses, endpoints, timeoutMs, current, failed, once, call, close };
+  return { addresses, endpoints, timeoutMs, current, failed, on, once, call, close };
 }
 
-function clientOf(address: string, { tls, login }: ConnectionOptions): Etcd3 {
+/** `generation`: gRPC shares connections among clients with equal options, and a new one must not get the old one's. */
+function clientOf(address: string, { tls, login }: ConnectionOptions, generation: number): Etcd3 {
   const options: IOptions = {
     hosts: [`${tls ? 'https' : 'http'}://${address}`],
     grpcOptions: {
@@ -137,6 +167,7 @@ function clientOf(address: string, { tls, login }: ConnectionOptions): Etcd3 {
       // gRPC would wait up to two minutes: a store that is back must be found at once, a lease is running out.
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 500,
+      'lightmesh.generation': generation,
     },
     faultHandling: { host: () => noop, global: noop, watchBackoff: new ConstantBackoff(300).next() },
     ...(login ? { auth: authOf(login) } : {}),

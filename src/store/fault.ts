@@ -34,3 +34,8 @@ export function faultOf(error: unknown): Fault {
 export function isUnanswered(fault: Fault): boolean {
   return fault === 'not-sent' || fault === 'no-answer';
 }
+
+/** Nothing came until the deadline of the call: no answer, and no refusal of the connection either. */
+export function isLate(error: unknown): boolean {
+  return messageOf(error).startsWith('4 DEADLINE_EXCEEDED');
+}

@@ -170,7 +170,10 @@ class ListAndWatch implements Mirror {
 
   async #readHead(endpoint: Endpoint): Promise<{ head: bigint; epoch: string | undefined }> {
     const request = { key: Buffer.from(this.#context.epochKey) };
-    const response = await endpoint.client.kv.range(request, { deadline: Date.now() + HEARTBEAT_TIMEOUT_MS });
+    const { connection } = this.#context;
+    const response = await connection.on(endpoint, HEARTBEAT_TIMEOUT_MS, (client, limit) =>
+      client.kv.range(request, limit),
+    );
     const kv = response.kvs[0];
     const epoch = identityOf(kv && { createRevision: BigInt(kv.create_revision), value: kv.value.toString() });
     return { head: BigInt(response.header.revision), epoch };

@@ -6,6 +6,7 @@ import type { IEvent } from 'etcd3';
 import type { Clock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/mesh-error.js';
 import type { Connection, Endpoint } from './connection.js';
+import { isLate } from './fault.js';
 import type { Interval } from './range.js';
 import { openWatch } from './watch-stream.js';
 
@@ -58,8 +59,8 @@ export function followWatch(options: SessionOptions): Promise<Ending> {
     const finishAfter = (ms: number, signal: AbortSignal, end: () => void): void => {
       clock.sleep(ms, signal).then(end, () => {}); // rejects when there is nothing left to end
     };
-    const broken = (reason: string): void => {
-      connection.failed(endpoint);
+    const broken = (reason: string, isSilent: boolean): void => {
+      connection.failed(endpoint, isSilent);
       finish({ next: 'resume', reason });
     };
     const closeWatch = openWatch(endpoint.client, options.watched, options.position() + 1n, {
@@ -68,7 +69,7 @@ export function followWatch(options: SessionOptions): Promise<Ending> {
         const position = options.position();
         if (storeRevision < position) {
           // Either this member lags, or the store is not the one we knew. A list, which asks the quorum, tells which.
-          connection.failed(endpoint);
+          connection.failed(endpoint, false);
           finish({
             next: 'list',
             reason: `${endpoint.address} is at revision ${storeRevision}, we are at ${position}`,
@@ -77,14 +78,14 @@ export function followWatch(options: SessionOptions): Promise<Ending> {
         }
         if (options.fresh) options.onProof(options.listedAtMs);
         finishAfter(options.resyncMs, over.signal, () => finish({ next: 'list', reason: 'resync', planned: true }));
-        beat(options, endpoint, over.signal).then(finish, (error: unknown) => broken(messageOf(error)));
+        beat(options, endpoint, over.signal).then(finish, (error: unknown) => broken(messageOf(error), isLate(error)));
       },
       events: options.onEvents,
       cancelled: (reason) => finish({ next: 'list', reason: `the watch was cancelled: ${reason}` }),
-      broken: (error) => broken(messageOf(error)),
+      broken: (error) => broken(messageOf(error), isLate(error)),
     });
     finishAfter(CREATE_TIMEOUT_MS, AbortSignal.any([created.signal, over.signal]), () =>
-      broken('the watch was not created'),
+      broken('the watch was not created', true),
     );
     const interrupted = (): void => finish(options.interrupt.reason as Ending); // by the contract of `interrupt`
     if (options.interrupt.aborted) interrupted();

@@ -2,10 +2,12 @@
  * Three real etcd members and the connection to them, broken in every way that has cost somebody events or leases: the
  * store's client neither loses nor repeats anything, and has all of it again 2 s after the fault.
  */
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { hasEtcd } from '../support/etcd.js';
 import { type ClusterMember, type EtcdCluster, startEtcdCluster } from '../support/etcd-cluster.js';
 import type { HistoryEvent } from '../support/history.js';
+import { areHostsImpossible } from '../support/hosts.js';
 import { startWitness } from '../support/read-history.js';
 import { type Outcome, type Scene, scenario } from '../support/scenario.js';
 import { openStoreScene, type StoreScene } from '../support/store-scene.js';
@@ -38,8 +40,8 @@ describe.skipIf(!hasEtcd())('three members', () => {
   });
   afterAll(() => cluster?.stop());
 
-  async function open(scene: AnyScene, ttlSeconds = TTL_S): Promise<StoreScene> {
-    const stage = await openStoreScene(cluster, ttlSeconds);
+  async function open(scene: AnyScene, ttlSeconds = TTL_S, endpoints?: number): Promise<StoreScene> {
+    const stage = await openStoreScene(cluster, ttlSeconds, endpoints);
     scene.defer(() => stage.close());
     return stage;
   }
@@ -85,10 +87,11 @@ describe.skipIf(!hasEtcd())('three members', () => {
     seconds: { readonly suite: number; readonly lab: number },
     faultOn: (stage: StoreScene) => Promise<Fault> | Fault,
     ttlSeconds?: number,
+    endpoints?: number,
   ): void => {
     const forms = { suite: { seconds: seconds.suite }, lab: { seconds: seconds.lab } };
     scenario(name, broken, forms, async (scene) => {
-      const stage = await open(scene, ttlSeconds);
+      const stage = await open(scene, ttlSeconds, endpoints);
       return trial(scene, stage, await faultOn(stage));
     });
   };
@@ -146,6 +149,23 @@ describe.skipIf(!hasEtcd())('three members', () => {
     }),
     5,
   );
+
+  const droppedTo = (ports: readonly string[], change: '-I' | '-D'): void => {
+    for (const port of ports) execFileSync('iptables', [change, 'OUTPUT', '-p', 'tcp', '--dport', port, '-j', 'DROP']);
+  };
+
+  if (!areHostsImpossible())
+    timed(
+      'etcd-packets-dropped',
+      'packets to the only endpoint vanish, also those that would connect; longer than the lease',
+      { suite: 24, lab: 75 },
+      ({ proxies }) => {
+        const ports = proxies.map(({ address }) => address.split(':')[1] ?? '');
+        return { start: () => droppedTo(ports, '-I'), end: () => droppedTo(ports, '-D'), mayLoseLease: true };
+      },
+      5,
+      1, // with another to turn to it would not show
+    );
 
   timed(
     'etcd-compacted-away',

@@ -20,7 +20,7 @@ const OUTSIDER_PAUSE_MS = 15;
 const RECOVERS_WITHIN_MS = 30_000;
 
 export interface StoreScene {
-  /** One before each member, in the order of the cluster's members; the client starts with the first. */
+  /** One before each member that the client knows, in the order of the cluster's members; the client starts with the first. */
   readonly proxies: readonly FaultProxy[];
   /** Of the client. */
   readonly store: Store;
@@ -51,8 +51,14 @@ export interface StoreScene {
   close(): Promise<void>;
 }
 
-export async function openStoreScene(cluster: EtcdCluster, ttlSeconds: number): Promise<StoreScene> {
-  const proxies = await Promise.all(cluster.addresses.map((address) => startFaultProxy(address)));
+/** `endpoints`: how many of the members the client knows. */
+export async function openStoreScene(
+  cluster: EtcdCluster,
+  ttlSeconds: number,
+  endpoints = cluster.addresses.length,
+): Promise<StoreScene> {
+  const known = cluster.addresses.slice(0, endpoints);
+  const proxies = await Promise.all(known.map((address) => startFaultProxy(address)));
   const prefix = `scene-${randomUUID()}/`;
   const common = { clock: systemClock, log: silentLogger, timeoutMs: 5000, prefix };
   const outside = await openStore(cluster.url, common);
