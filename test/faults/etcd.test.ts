@@ -16,7 +16,7 @@ import { until } from '../support/until.js';
 
 /** Of the lease; so a fault of the suite's length is survived by it, or honestly not. */
 const TTL_S = 10;
-/** What is promised, and what is asked of a machine whose cores are taken. */
+/** What is promised on a quiet machine, which only the lab has; and what is asked of any. */
 const RECOVERS_MS = 2000;
 const RECOVERS_BUSY_MS = 8000;
 
@@ -66,7 +66,8 @@ describe.skipIf(!hasEtcd())('three members', () => {
   ): Promise<Outcome> {
     expect(await stage.violations(fault.witness)).toEqual([]);
     if (!fault.mayLoseLease) expect(stage.leasesLost()).toBe(0);
-    expect(times.recoveredMs).toBeLessThan(scene.isMachineBusy() ? RECOVERS_BUSY_MS : RECOVERS_MS);
+    const isQuiet = scene.isLab && !scene.isMachineBusy();
+    expect(times.recoveredMs).toBeLessThan(isQuiet ? RECOVERS_MS : RECOVERS_BUSY_MS);
     return figures(stage, times);
   }
 
