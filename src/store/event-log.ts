@@ -8,6 +8,7 @@ import type { Clock } from '../runtime/clock.js';
 import { Latest } from '../runtime/latest.js';
 import type { Logger } from '../runtime/logger.js';
 import { messageOf } from '../runtime/mesh-error.js';
+import { sharedLease } from './shared-lease.js';
 import type { Store } from './store.js';
 
 export interface EventLog {
@@ -51,7 +52,7 @@ export function openEventLog({ store, clock, log, by }: EventLogOptions): EventL
   /** By identity, oldest first. */
   const remembered = new Map<string, Noted>();
   const waiting = new Map<string, Noted>();
-  const leaseOf = shortLease(store, clock);
+  const lease = sharedLease(() => store.grant(KEPT_S + LEASE_REUSE_MS / 1000), clock, LEASE_REUSE_MS);
   // Part of each id: ours are told apart from those of others, and stay in order within one millisecond.
   const session = randomBytes(4).toString('hex');
   let count = 0;
@@ -88,8 +89,8 @@ export function openEventLog({ store, clock, log, by }: EventLogOptions): EventL
     if (leftOut > 0 && note(leftOutNews(by, leftOut))) leftOut = 0;
     const batch = [...waiting].slice(0, Math.min(allowance(), MAX_BATCH));
     if (batch.length === 0) return;
-    const lease = await leaseOf.get(signal);
-    const put = batch.map(([, { key, event }]) => ({ key, value: JSON.stringify(event), lease }));
+    const leaseId = await lease.get(signal);
+    const put = batch.map(([, { key, event }]) => ({ key, value: JSON.stringify(event), lease: leaseId }));
     await store.transact({ compare: [], put, delete: [] }, signal);
     allowed -= batch.length;
     for (const [identity, noted] of batch) if (waiting.get(identity) === noted) waiting.delete(identity);
@@ -99,7 +100,7 @@ export function openEventLog({ store, clock, log, by }: EventLogOptions): EventL
       await write(closing.signal);
       isFailing = false;
     } catch (error) {
-      leaseOf.forget();
+      lease.forget();
       if (!isFailing && !closing.signal.aborted) log.warn({ reason: messageOf(error) }, 'could not write down events');
       isFailing = true;
     }
@@ -133,21 +134,5 @@ function leftOutNews(by: string, count: number): EventNews {
     kind: 'Mesh',
     name: 'mesh',
     message: `${count} events of ${by} are left out: too many at once; its log has them`,
-  };
-}
-
-/** One lease for the events of a few minutes. It is never renewed: that is how they vanish. */
-function shortLease(store: EventStore, clock: Clock) {
-  let granted: { readonly id: string; readonly atMs: number } | undefined;
-  return {
-    async get(signal: AbortSignal): Promise<string> {
-      if (granted === undefined || clock.monotonic() - granted.atMs > LEASE_REUSE_MS) {
-        granted = { id: await store.grant(KEPT_S + LEASE_REUSE_MS / 1000, signal), atMs: clock.monotonic() };
-      }
-      return granted.id;
-    },
-    forget(): void {
-      granted = undefined;
-    },
   };
 }

@@ -1,6 +1,6 @@
-/** The lease and key calls of the registrar: each is one try on the current endpoint, with its own deadline. */
+/** The lease and key calls of the registrar: each is one try on the current endpoint, with its own deadline, but for openLease. */
 import type { Etcd3, ICompare, ILeaseKeepAliveResponse, IRequestOp } from 'etcd3';
-import type { Connection } from './connection.js';
+import type { Connection, Send } from './connection.js';
 
 /** Below the 128 operations and 1.5 MiB that etcd takes in one transaction. */
 const MAX_BATCH_KEYS = 100;
@@ -22,6 +22,13 @@ export async function grantLease(connection: Connection, ttlSeconds: number, lim
 export async function renewLease(connection: Connection, id: string, limitMs: number): Promise<number> {
   const response = await connection.once(limitMs, (client, options) => keepAliveOnce(client, id, options));
   return Math.max(0, Number(response.TTL) * 1000);
+}
+
+/** As often and on as many endpoints as a call may take: a lease too many runs out by itself. Answers its id. */
+export async function openLease(connection: Connection, ttlSeconds: number, signal?: AbortSignal): Promise<string> {
+  const request = { TTL: ttlSeconds, ID: 0 };
+  const send: Send<{ readonly ID: string }> = (client, options) => client.leaseClient.leaseGrant(request, options);
+  return (await connection.call('open a lease', send, signal)).ID;
 }
 
 /** The keys that hang on the lease; undefined when it is gone. */

@@ -9,6 +9,7 @@ import { type Connection, connect, type EtcdLogin, type TlsOptions } from './con
 import { startEmbedded } from './embedded/embedded.js';
 import { encodeEpoch } from './epoch.js';
 import { type Keys, keysUnder } from './keys.js';
+import { openLease } from './lease-calls.js';
 import { listIntervals } from './list.js';
 import { openMirror } from './mirror.js';
 import type { Incoming } from './move.js';
@@ -110,15 +111,7 @@ async function open(
     },
     transact,
     admin: adminOver(connection),
-    grant: async (ttlSeconds, signal) => {
-      const request = { TTL: ttlSeconds, ID: 0 };
-      const open = connection.call(
-        'open a lease',
-        (client, call) => client.leaseClient.leaseGrant(request, call),
-        signal,
-      );
-      return (await open).ID;
-    },
+    grant: (ttlSeconds, signal) => openLease(connection, ttlSeconds, signal),
     head: async (signal) => {
       const request = { key: Buffer.from(keys.metaEpoch), count_only: true };
       const send = connection.call(

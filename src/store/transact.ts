@@ -10,7 +10,9 @@ import { MeshError } from '../runtime/mesh-error.js';
 import type { Connection } from './connection.js';
 import { faultOf, isUnanswered } from './fault.js';
 import type { Keys } from './keys.js';
+import { openLease } from './lease-calls.js';
 import { prefixEnd } from './range.js';
+import { sharedLease } from './shared-lease.js';
 import type { Compare, Transaction, TransactionResult } from './store.js';
 
 export const MAX_OPERATIONS = 100;
@@ -22,7 +24,7 @@ const MARKER_LEASE_REUSE_MS = 30_000;
 export type Transact = (transaction: Transaction, signal?: AbortSignal) => Promise<TransactionResult>;
 
 export function transactOver(connection: Connection, keys: Keys, clock: Clock): Transact {
-  const markerLease = markerLeaseOver(connection, clock);
+  const markerLease = sharedLease(() => openLease(connection, MARKER_TTL_S), clock, MARKER_LEASE_REUSE_MS);
   return async (transaction, signal) => {
     checkSize(transaction);
     const what = `write ${describe(transaction)}`;
@@ -115,31 +117,4 @@ function describe({ put, delete: deleted }: Transaction): string {
   const first = put[0]?.key ?? deleted.map((target) => (typeof target === 'string' ? target : target.prefix))[0];
   const more = put.length + deleted.length - 1;
   return first === undefined ? 'nothing' : more > 0 ? `${first} and ${more} more` : first;
-}
-
-/** One lease for the markers of half a minute; concurrent callers share the grant. */
-function markerLeaseOver(connection: Connection, clock: Clock) {
-  let granted: { id: Promise<string>; atMs: number } | undefined;
-  const grant = async (): Promise<string> => {
-    const response = await connection.call('open a lease', (client, options) =>
-      client.leaseClient.leaseGrant({ TTL: MARKER_TTL_S, ID: 0 }, options),
-    );
-    return response.ID;
-  };
-  return {
-    async get(signal?: AbortSignal): Promise<string> {
-      signal?.throwIfAborted();
-      if (!granted || clock.monotonic() - granted.atMs > MARKER_LEASE_REUSE_MS) {
-        const attempt = { id: grant(), atMs: clock.monotonic() };
-        granted = attempt;
-        attempt.id.catch(() => {
-          if (granted === attempt) granted = undefined;
-        });
-      }
-      return granted.id;
-    },
-    forget(): void {
-      granted = undefined;
-    },
-  };
 }
