@@ -5,25 +5,13 @@ import { type RegisterOptions, type Registration, register } from '../../src/cli
 import type { Release } from '../../src/model/release.js';
 import { encodeNamingValue, namingKey } from '../../src/store/naming.js';
 import type { Store } from '../../src/store/store.js';
-import { hasEtcd } from '../support/etcd.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
-import {
-  type Operator,
-  openAt,
-  operatorAt,
-  type StoreServer,
-  startEmbeddedServer,
-  startEtcdServer,
-} from '../support/stores.js';
+import { type Operator, openAt, operatorAt, type StoreServer, storeServers } from '../support/stores.js';
 import { until } from '../support/until.js';
 
-const servers = [
-  { name: 'the embedded server', start: startEmbeddedServer, isThere: true },
-  { name: 'etcd', start: startEtcdServer, isThere: hasEtcd() },
-];
 const SLOW_MS = 20_000;
 
-describe.each(servers.filter(({ isThere }) => isThere))('over $name', ({ start }) => {
+describe.each(storeServers())('over $name', ({ start }) => {
   let server: StoreServer;
   let operator: Operator;
   let store: Store;

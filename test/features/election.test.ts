@@ -6,22 +6,10 @@ import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import { type Election, standForElection, type Term } from '../../src/store/election.js';
 import type { MirrorBatch, Registrar, Store } from '../../src/store/store.js';
-import { hasEtcd } from '../support/etcd.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
-import {
-  type Operator,
-  openAt,
-  operatorAt,
-  type StoreServer,
-  startEmbeddedServer,
-  startEtcdServer,
-} from '../support/stores.js';
+import { type Operator, openAt, operatorAt, type StoreServer, storeServers } from '../support/stores.js';
 import { until } from '../support/until.js';
 
-const servers = [
-  { name: 'the embedded server', start: startEmbeddedServer, isThere: true },
-  { name: 'etcd', start: startEtcdServer, isThere: hasEtcd() },
-];
 const ROLE = 'test';
 
 interface Candidate {
@@ -31,7 +19,7 @@ interface Candidate {
   readonly terms: Term[];
 }
 
-describe.concurrent.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => {
+describe.concurrent.each(storeServers())('$name', ({ start }) => {
   let server: StoreServer;
   let operator: Operator;
   let count = 0;

@@ -8,19 +8,14 @@ import { type Pilot, startPilot } from '../../src/pilot/pilot.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
 import type { Registrar } from '../../src/store/store.js';
-import { hasEtcd } from '../support/etcd.js';
 import { openPilotHouse, type PilotHouse } from '../support/pilot-house.js';
 import { type RegisteredNode, registerNodes } from '../support/registered-nodes.js';
 import { connectSidecar, type Sidecar } from '../support/sidecar-client.js';
 import { smallWorld } from '../support/small-world.js';
-import { type StoreServer, startEmbeddedServer, startEtcdServer } from '../support/stores.js';
+import { type StoreServer, storeServers } from '../support/stores.js';
 import { until } from '../support/until.js';
 
 const TTL_S = 2;
-const servers = [
-  { name: 'the embedded server', start: startEmbeddedServer, isThere: true },
-  { name: 'etcd', start: startEtcdServer, isThere: hasEtcd() },
-];
 /** `web` on one node calls `api`, which runs on all six, and `old`, which registers itself. */
 const world = smallWorld({
   nodes: ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ({ name })),
@@ -37,7 +32,7 @@ const world = smallWorld({
 });
 
 // Side by side, since they mostly wait.
-describe.concurrent.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => {
+describe.concurrent.each(storeServers())('$name', ({ start }) => {
   let server: StoreServer;
   let house: PilotHouse;
   let second: Pilot;

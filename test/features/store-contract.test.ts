@@ -4,24 +4,11 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Mirror, MirrorBatch, Store } from '../../src/store/store.js';
-import { hasEtcd } from '../support/etcd.js';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.js';
-import {
-  type Operator,
-  openAt,
-  operatorAt,
-  type StoreServer,
-  startEmbeddedServer,
-  startEtcdServer,
-} from '../support/stores.js';
+import { type Operator, openAt, operatorAt, type StoreServer, storeServers } from '../support/stores.js';
 import { until } from '../support/until.js';
 
-const servers = [
-  { name: 'the embedded server', start: startEmbeddedServer, isThere: true },
-  { name: 'etcd', start: startEtcdServer, isThere: hasEtcd() },
-];
-
-describe.each(servers.filter(({ isThere }) => isThere))('$name', ({ start }) => {
+describe.each(storeServers())('$name', ({ start }) => {
   let server: StoreServer;
   let operator: Operator;
   let store: Store;

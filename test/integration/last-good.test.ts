@@ -1,21 +1,22 @@
 /** Goal: a real Envoy that starts while no pilot answers serves from what its agent has kept, and follows the pilots again by itself. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LastGood, serveLastGood } from '../../src/agent/agent.js';
 import { allKinds } from '../../src/dsl/kinds.js';
 import type { GrayResponse, List, ProxyItem } from '../../src/model/api.js';
-import type { NodePlan, PlannedInstance } from '../../src/model/node-plan.js';
+import type { NodePlan } from '../../src/model/node-plan.js';
 import { createApi } from '../../src/pilot/api/api.js';
 import { type Bootstrap, bootstrap, PILOTS_FILE, proxyMetadata } from '../../src/planner/bootstrap.js';
 import { pilotsFile } from '../../src/planner/pilots-file.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../../src/runtime/logger.js';
+import { plannedCaller } from '../support/caller.js';
 import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
-import { freePort, mesh, startDaemon, temporaryFolder } from '../support/mesh-process.js';
-import { nodePlan, plannedInstance } from '../support/node-plans.js';
+import { mesh, startDaemon, temporaryFolder } from '../support/mesh-process.js';
+import { askReviews, startNamedApp } from '../support/named-app.js';
+import { nodePlan } from '../support/node-plans.js';
 import { openPilotHouse, type PilotHouse, setInstance } from '../support/pilot-house.js';
 import { smallWorld } from '../support/small-world.js';
 import { until } from '../support/until.js';
@@ -39,6 +40,8 @@ describe.skipIf(isEnvoyMissing())('the last good configuration', () => {
   const keep = (): Promise<LastGood> =>
     serveLastGood({ dataDir: folder.path, node, clock: systemClock, log: silentLogger });
 
+  const ask = (): Promise<string> => askReviews(proxyPort, false);
+
   beforeAll(async () => {
     house = await openPilotHouse();
     folder = await temporaryFolder('last-good');
@@ -47,8 +50,9 @@ describe.skipIf(isEnvoyMissing())('the last good configuration', () => {
       { name: 'reviews', spec: { port: 9080, stable: 'v1' }, versions: { v1: {}, v2: {} } },
     ];
     await house.apply(smallWorld({ nodes: [], deploy: [], services }));
-    const web = await webInstance();
-    const reviews = [await instanceOf('v1'), await instanceOf('v2')];
+    const web = await plannedCaller('web-v1-1', { service: 'reviews', port: 9080 });
+    proxyPort = web.ports.proxy;
+    const reviews = [await startNamedApp('v1', servers), await startNamedApp('v2', servers)];
     plan = nodePlan(1, [web, ...reviews], { node, address: '127.0.0.1' });
     for (const instance of reviews) await setInstance(house.store, plan, instance, 'healthy');
     const places = {
@@ -70,49 +74,6 @@ describe.skipIf(isEnvoyMissing())('the last good configuration', () => {
     await house?.close();
     await folder?.remove();
   });
-
-  async function instanceOf(name: string): Promise<PlannedInstance> {
-    const server = createServer((_request, response) => response.end(name));
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    server.keepAliveTimeout = 120_000; // a connection that closes by itself would look like a lost request
-    const { port } = server.address() as AddressInfo; // a TCP server has one
-    const ports = { app: { http: port }, inbound: { http: port }, proxy: 1, metrics: 2, upstreams: {} };
-    return plannedInstance({ instance: `reviews-${name}-1`, ports });
-  }
-
-  async function webInstance(): Promise<PlannedInstance> {
-    proxyPort = await freePort();
-    const [app, inbound, metrics] = [await freePort(), await freePort(), await freePort()];
-    return plannedInstance({
-      instance: 'web-v1-1',
-      servicePorts: [{ name: 'http', port: 8080, protocol: 'http' }],
-      ports: { app: { http: app }, inbound: { http: inbound }, proxy: proxyPort, metrics, upstreams: {} },
-      upstreams: [
-        {
-          mode: 'proxy',
-          name: 'reviews',
-          namespace: 'default',
-          service: 'reviews',
-          port: 9080,
-          protocol: 'http',
-          listener: undefined,
-        },
-      ],
-    });
-  }
-
-  function ask(): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const call = request({ port: proxyPort, agent: false, headers: { host: 'reviews:9080' } }, (response) => {
-        let body = '';
-        response.on('data', (chunk) => (body += chunk));
-        response.on('end', () => resolve(response.statusCode === 200 ? body : `status ${response.statusCode}`));
-      });
-      call.on('error', reject);
-      call.end();
-    });
-  }
 
   /** ADS and load reports are one request each; with the agent there is no second one. */
   const isServedByAgent = async (): Promise<boolean> =>

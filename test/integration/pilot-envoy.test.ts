@@ -1,15 +1,15 @@
 /** Goal: a gray release by hand through the pilot's API and a real Envoy: what callers meet, and what the pilot says of it. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { Agent, createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GrayResponse, GrayStatus, List, ProxyItem } from '../../src/model/api.js';
-import type { PlannedInstance } from '../../src/model/node-plan.js';
 import { bootstrap, PILOTS_FILE, proxyMetadata } from '../../src/planner/bootstrap.js';
 import { pilotsFile } from '../../src/planner/pilots-file.js';
+import { plannedCaller } from '../support/caller.js';
 import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
-import { freePort, temporaryFolder } from '../support/mesh-process.js';
-import { nodePlan, plannedInstance } from '../support/node-plans.js';
+import { temporaryFolder } from '../support/mesh-process.js';
+import { askReviews, startNamedApp } from '../support/named-app.js';
+import { nodePlan } from '../support/node-plans.js';
 import { openPilotHouse, type PilotHouse, setInstance } from '../support/pilot-house.js';
 import { until } from '../support/until.js';
 
@@ -45,12 +45,15 @@ describe.skipIf(isEnvoyMissing())('a gray release through Envoy', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let proxyPort = 0;
 
+  const ask = (headers: Record<string, string> = {}): Promise<string> => askReviews(proxyPort, agent, headers);
+
   beforeAll(async () => {
     house = await openPilotHouse();
     folder = await temporaryFolder('pilot-envoy');
     await house.apply(world);
-    const instances = [await instanceOf('v1'), await instanceOf('v2')];
-    const web = await webInstance();
+    const instances = [await startNamedApp('v1', servers), await startNamedApp('v2', servers)];
+    const web = await plannedCaller('web-v1-1', { service: 'reviews', port: 9080 });
+    proxyPort = web.ports.proxy;
     const plan = nodePlan(1, [web, ...instances], { node: 'a', address: '127.0.0.1' });
     for (const instance of instances) await setInstance(house.store, plan, instance, 'healthy');
     const places = { shared: `${folder.path}/shared`, run: `${folder.path}/run` };
@@ -68,50 +71,6 @@ describe.skipIf(isEnvoyMissing())('a gray release through Envoy', () => {
     await house.close();
     await folder.remove();
   });
-
-  async function instanceOf(name: string): Promise<PlannedInstance> {
-    const server = createServer((_request, response) => response.end(name));
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    server.keepAliveTimeout = 120_000; // a connection that closes by itself would look like a lost request
-    const { port } = server.address() as AddressInfo; // a TCP server has one
-    const ports = { app: { http: port }, inbound: { http: port }, proxy: 1, metrics: 2, upstreams: {} };
-    return plannedInstance({ instance: `reviews-${name}-1`, ports });
-  }
-
-  async function webInstance(): Promise<PlannedInstance> {
-    proxyPort = await freePort();
-    const [app, inbound, metrics] = [await freePort(), await freePort(), await freePort()];
-    return plannedInstance({
-      instance: 'web-v1-1',
-      servicePorts: [{ name: 'http', port: 8080, protocol: 'http' }],
-      ports: { app: { http: app }, inbound: { http: inbound }, proxy: proxyPort, metrics, upstreams: {} },
-      upstreams: [
-        {
-          mode: 'proxy',
-          name: 'reviews',
-          namespace: 'default',
-          service: 'reviews',
-          port: 9080,
-          protocol: 'http',
-          listener: undefined,
-        },
-      ],
-    });
-  }
-
-  function ask(headers: Record<string, string> = {}): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const options = { port: proxyPort, agent, headers: { host: 'reviews:9080', ...headers } };
-      const call = request(options, (response) => {
-        let body = '';
-        response.on('data', (chunk) => (body += chunk));
-        response.on('end', () => resolve(response.statusCode === 200 ? body : `status ${response.statusCode}`));
-      });
-      call.on('error', reject);
-      call.end();
-    });
-  }
 
   async function sample(count: number): Promise<Record<string, number>> {
     const seen: Record<string, number> = {};

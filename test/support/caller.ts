@@ -34,6 +34,21 @@ export interface CallerOptions {
 const CHANGES =
   /^(cluster_manager\.cluster_(added|modified|removed)|listener_manager\.listener_(added|modified|removed)|http\..*\.rds\..*\.config_reload|cluster\.[^.]*;[^.]*\.membership_change)$/;
 
+/** So many, as `web-v1-1`, `web-v1-2`, …; who starts them closes them. */
+export async function startCallers(
+  count: number,
+  options: Omit<CallerOptions, 'instance'>,
+  closers: (() => Promise<void> | void)[],
+): Promise<Caller[]> {
+  const callers: Caller[] = [];
+  for (let i = 1; i <= count; i++) {
+    const caller = await startCaller({ instance: `web-v1-${i}`, ...options });
+    closers.push(() => caller.close());
+    callers.push(caller);
+  }
+  return callers;
+}
+
 export async function startCaller({ instance, pilots, upstream }: CallerOptions): Promise<Caller> {
   const folder = await temporaryFolder('caller');
   const places = { shared: path.join(folder.path, 'shared'), run: path.join(folder.path, 'run') };
@@ -64,7 +79,11 @@ export async function startCaller({ instance, pilots, upstream }: CallerOptions)
   };
 }
 
-async function plannedCaller(instance: string, { service, port }: CallerOptions['upstream']): Promise<PlannedInstance> {
+/** The instance whose sidecar it is. */
+export async function plannedCaller(
+  instance: string,
+  { service, port }: CallerOptions['upstream'],
+): Promise<PlannedInstance> {
   const [app, inbound, proxy, metrics] = [await freePort(), await freePort(), await freePort(), await freePort()];
   return plannedInstance({
     instance,

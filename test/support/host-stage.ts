@@ -5,7 +5,7 @@
  */
 import path from 'node:path';
 import type { InstanceItem } from '../../src/model/api.js';
-import { type Caller, startCaller } from './caller.js';
+import { type Caller, startCallers } from './caller.js';
 import { type Etcd, startEtcd } from './etcd.js';
 import { type Host, type Hosts, openHosts } from './hosts.js';
 import { type Daemon, meshOk, startDaemon, temporaryFolder } from './mesh-process.js';
@@ -73,16 +73,7 @@ export async function openHostStage(mesh: object): Promise<HostStage> {
     await cli('deploy', '--timeout', '120s').catch((error: unknown) => {
       throw new Error(`${String(error)}\n${[...agents.values()].map((agent) => agent.log().slice(-2000)).join('\n')}`);
     });
-    const callers: Caller[] = [];
-    for (let i = 1; i <= CALLERS; i++) {
-      const caller = await startCaller({
-        instance: `web-v1-${i}`,
-        pilots: pilots.map(({ xds }) => xds),
-        upstream: UPSTREAM,
-      });
-      closers.push(() => caller.close());
-      callers.push(caller);
-    }
+    const callers = await startCallers(CALLERS, { pilots: pilots.map(({ xds }) => xds), upstream: UPSTREAM }, closers);
     const instances = async (): Promise<readonly InstanceItem[]> =>
       (JSON.parse(await cli('ps', '-o', 'json')) as { items: InstanceItem[] }).items;
     const stage: HostStage = {

@@ -8,7 +8,7 @@ import type { List, ProxyItem } from '../../src/model/api.js';
 import type { InstanceState } from '../../src/model/instance.js';
 import type { PlannedInstance } from '../../src/model/node-plan.js';
 import type { Store } from '../../src/store/store.js';
-import { type Caller, startCaller } from './caller.js';
+import { type Caller, startCallers } from './caller.js';
 import { type EtcdCluster, startEtcdCluster } from './etcd-cluster.js';
 import { type Load, openLoad } from './load.js';
 import { freePort, meshOk, root } from './mesh-process.js';
@@ -71,16 +71,7 @@ export async function openPilotStage(): Promise<PilotStage> {
     for (let i = 1; i <= INSTANCES; i++) instances.push(await startInstance(`reviews-v1-${i}`, closers));
     const plan = nodePlan(1, instances);
     for (const instance of instances) await setInstance(store, plan, instance, 'healthy');
-    const callers: Caller[] = [];
-    for (let i = 1; i <= CALLERS; i++) {
-      const caller = await startCaller({
-        instance: `web-v1-${i}`,
-        pilots: pilots.map(({ xds }) => xds),
-        upstream: UPSTREAM,
-      });
-      closers.push(() => caller.close());
-      callers.push(caller);
-    }
+    const callers = await startCallers(CALLERS, { pilots: pilots.map(({ xds }) => xds), upstream: UPSTREAM }, closers);
     const callersSee = async (healthy: number, timeoutMs: number): Promise<void> => {
       await until(
         `every caller sees ${healthy} instances`,

@@ -7,7 +7,7 @@ import { silentLogger } from '../../src/runtime/logger.js';
 import { type EmbeddedServer, startEmbedded } from '../../src/store/embedded/embedded.js';
 import { openStore } from '../../src/store/open-store.js';
 import type { Store } from '../../src/store/store.js';
-import { startEtcd } from './etcd.js';
+import { hasEtcd, startEtcd } from './etcd.js';
 import { temporaryFolder } from './mesh-process.js';
 
 export interface StoreServer {
@@ -39,6 +39,12 @@ export async function startEmbeddedServer(): Promise<StoreServer> {
       await folder.remove();
     },
   };
+}
+
+/** Both, for `describe.each`; the real one where it is installed. */
+export function storeServers(): readonly { readonly name: string; readonly start: () => Promise<StoreServer> }[] {
+  const embedded = { name: 'the embedded server', start: startEmbeddedServer };
+  return hasEtcd() ? [embedded, { name: 'etcd', start: startEtcdServer }] : [embedded];
 }
 
 export function openAt(address: string, prefix: string, timeoutMs = 5000): Promise<Store> {
