@@ -1,5 +1,6 @@
 /** One `grpc.health.v1.Health/Check` over a connection of its own. */
 import { connect } from 'node:http2';
+import { hostPort } from '../model/host-port.js';
 import { decodeHealthResponse, encodeHealthRequest } from './grpc-frames.js';
 
 const MAX_RESPONSE_BYTES = 1024;
@@ -12,7 +13,7 @@ export function checkGrpcHealth(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
-    const session = connect(`http://${host}:${port}`);
+    const session = connect(`http://${hostPort(host, port)}`);
     const end = (failure: string | undefined): void => {
       signal.removeEventListener('abort', aborted);
       session.destroy();

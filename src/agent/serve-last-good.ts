@@ -148,12 +148,7 @@ async function pilotServes(shared: string, signal: AbortSignal): Promise<boolean
   const pilots = pilotsIn((await readText(path.join(shared, PILOTS_FILE))) ?? '');
   const what = { kind: 'grpc', service: '' } as const;
   const failures = await Promise.all(
-    pilots.map(({ host, port }) => probe({ what, host: bracketed(host), port, timeoutMs: PILOTS_TIMEOUT_MS }, signal)),
+    pilots.map(({ host, port }) => probe({ what, host, port, timeoutMs: PILOTS_TIMEOUT_MS }, signal)),
   );
   return failures.includes(undefined);
-}
-
-/** As a URL has it. */
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
