@@ -10,10 +10,8 @@ import { MeshError } from '../runtime/mesh-error.js';
 import { untilAborted } from '../runtime/until-aborted.js';
 import { decodeNamingValue } from '../store/naming.js';
 import type { Entry, Registrar, Store, Transaction, TransactionResult } from '../store/store.js';
+import { inTransactions } from '../store/transact.js';
 import type { NamingPut } from './steps.js';
-
-/** What one transaction of the store takes. */
-const MAX_BATCH_KEYS = 100;
 
 export interface OwnRecord {
   readonly record: InstanceRecord;
@@ -97,10 +95,8 @@ export async function openRegistration(
       };
       const known = new Set([...records.keys()].map((instance) => store.keys.instance(node, instance)));
       const strange = found.filter((entry) => !known.has(entry.key) && isPlanned(entry)).map(({ key }) => key);
-      for (let at = 0; at < strange.length; at += MAX_BATCH_KEYS) {
-        const batch = strange.slice(at, at + MAX_BATCH_KEYS);
-        await transact({ put: [], delete: batch }, writeSignal);
-      }
+      const deletes = strange.map((key) => ({ key, value: undefined }));
+      for (const batch of inTransactions(deletes)) await transact(batch, writeSignal);
       for (const { record } of records.values()) await write(record, writeSignal);
     },
     async put(instance, keys, writeSignal) {

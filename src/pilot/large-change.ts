@@ -5,8 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Revision, RevisionHead, StagedParts } from '../model/revision.js';
-import type { Compare, Put, Store, Transaction } from '../store/store.js';
-import { MAX_BYTES, MAX_OPERATIONS } from '../store/transact.js';
+import type { Compare, Put, Store } from '../store/store.js';
+import { inTransactions, type Write } from '../store/transact.js';
 import { changeKey, changeValue } from './changes.js';
 import { partsAt, partsOf } from './staged.js';
 
@@ -95,32 +95,6 @@ export async function fold(store: Store, headModRevision: bigint, staged: Staged
     if (!result.ok) return; // the head has moved on: somebody else has folded it before
   }
   await store.transact({ compare, put: [], delete: [keys.staging(staged.id)] });
-}
-
-interface Write {
-  readonly key: string;
-  /** Undefined: delete it. */
-  readonly value: string | undefined;
-}
-
-/** As few as hold all of them, in their order. */
-function inTransactions(writes: readonly Write[]): readonly Pick<Transaction, 'put' | 'delete'>[] {
-  const batches: { put: Put[]; delete: string[] }[] = [];
-  let operations = 0;
-  let bytes = 0;
-  for (const { key, value } of writes) {
-    const size = Buffer.byteLength(key) + Buffer.byteLength(value ?? '');
-    operations++;
-    bytes += size;
-    if (batches.length === 0 || operations > MAX_OPERATIONS || bytes > MAX_BYTES) {
-      batches.push({ put: [], delete: [] });
-      operations = 1;
-      bytes = size;
-    }
-    if (value === undefined) batches.at(-1)?.delete.push(key);
-    else batches.at(-1)?.put.push({ key, value });
-  }
-  return batches;
 }
 
 function partNumbers({ parts }: StagedParts): readonly number[] {

@@ -10,7 +10,8 @@ import { MeshError } from '../runtime/mesh-error.js';
 import type { Authored } from './adopt.js';
 import { type Durable, durableOf, everything, keyIn } from './durable.js';
 import { type Epoch, encodeEpoch, parseEpoch } from './epoch.js';
-import type { Put, Store } from './store.js';
+import type { Store } from './store.js';
+import { inTransactions, type Write } from './transact.js';
 
 /** Value of `meta/incoming`. */
 export interface Incoming {
@@ -38,8 +39,6 @@ export interface Moved {
   readonly epoch: Epoch;
 }
 
-const MAX_BATCH_OPERATIONS = 100;
-const MAX_BATCH_BYTES = 900 * 1024;
 /** Agents go on writing into a source that lives; more passes than this mean that somebody else does as well. */
 const MAX_PASSES = 8;
 
@@ -100,34 +99,16 @@ async function refuseToOverwrite(target: Store, options: MoveOptions): Promise<v
 async function makeEqual(target: Store, wanted: Durable, onWritten: (keys: number) => void): Promise<number> {
   const { entries } = await target.list(everything(target));
   const found = durableOf(target, entries);
-  const puts = [...wanted].filter(([key, value]) => found.get(key) !== value);
-  const gone = [...found.keys()].filter((key) => !wanted.has(key)).map((key) => keyIn(target, key));
-  for (let at = 0; at < gone.length; at += MAX_BATCH_OPERATIONS) {
-    const batch = gone.slice(at, at + MAX_BATCH_OPERATIONS);
-    await target.transact({ compare: [], put: [], delete: batch });
-    onWritten(batch.length);
+  const gone = [...found.keys()].filter((key) => !wanted.has(key)).map((key): Write => ({ key, value: undefined }));
+  const puts = [...wanted]
+    .filter(([key, value]) => found.get(key) !== value)
+    .map(([key, value]): Write => ({ key, value }));
+  const writes = [...gone, ...puts].map(({ key, value }) => ({ key: keyIn(target, key), value }));
+  for (const batch of inTransactions(writes)) {
+    await target.transact({ ...batch, compare: [] });
+    onWritten(batch.put.length + batch.delete.length);
   }
-  for (const batch of batchesOf(puts.map(([key, value]) => ({ key: keyIn(target, key), value })))) {
-    await target.transact({ compare: [], put: batch, delete: [] });
-    onWritten(batch.length);
-  }
-  return gone.length + puts.length;
-}
-
-function* batchesOf(puts: readonly Put[]): Generator<Put[]> {
-  let batch: Put[] = [];
-  let bytes = 0;
-  for (const put of puts) {
-    const size = Buffer.byteLength(put.key) + Buffer.byteLength(put.value);
-    if (batch.length >= MAX_BATCH_OPERATIONS || (batch.length > 0 && bytes + size > MAX_BATCH_BYTES)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(put);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
+  return writes.length;
 }
 
 /** The epoch comes last: before it the store is nobody's. */

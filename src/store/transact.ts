@@ -13,10 +13,10 @@ import type { Keys } from './keys.js';
 import { openLease } from './lease-calls.js';
 import { prefixEnd } from './range.js';
 import { sharedLease } from './shared-lease.js';
-import type { Compare, Transaction, TransactionResult } from './store.js';
+import type { Compare, Put, Transaction, TransactionResult } from './store.js';
 
 export const MAX_OPERATIONS = 100;
-export const MAX_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 /** Longer than any call may take, so that a marker outlives the doubt about its transaction. */
 const MARKER_TTL_S = 60;
 const MARKER_LEASE_REUSE_MS = 30_000;
@@ -111,6 +111,33 @@ function excessOf(transaction: Transaction): string | undefined {
   const comparisons = transaction.compare.length;
   if (comparisons > MAX_OPERATIONS) return `${comparisons} comparisons, at most ${MAX_OPERATIONS} fit`;
   return bytes > MAX_BYTES ? `${bytes} bytes, at most ${MAX_BYTES} fit` : undefined;
+}
+
+/** Of one key. */
+export interface Write {
+  readonly key: string;
+  /** Undefined: delete it. */
+  readonly value: string | undefined;
+}
+
+/** As few transactions as hold all of them, in their order. */
+export function inTransactions(writes: readonly Write[]): readonly Pick<Transaction, 'put' | 'delete'>[] {
+  const batches: { put: Put[]; delete: string[] }[] = [];
+  let operations = 0;
+  let bytes = 0;
+  for (const { key, value } of writes) {
+    const size = Buffer.byteLength(key) + Buffer.byteLength(value ?? '');
+    operations++;
+    bytes += size;
+    if (batches.length === 0 || operations > MAX_OPERATIONS || bytes > MAX_BYTES) {
+      batches.push({ put: [], delete: [] });
+      operations = 1;
+      bytes = size;
+    }
+    if (value === undefined) batches.at(-1)?.delete.push(key);
+    else batches.at(-1)?.put.push({ key, value });
+  }
+  return batches;
 }
 
 function describe({ put, delete: deleted }: Transaction): string {
