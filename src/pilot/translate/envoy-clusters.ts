@@ -1,7 +1,7 @@
 /** Which Envoy clusters a service has for the callers of one namespace: plain, one per version, one per subset. */
 import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { type Labels, selects } from '../../model/labels.js';
-import { outboundClusterName } from '../../model/names.js';
+import { fullName, outboundClusterName } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import type { CallerPolicy } from './caller-policy.js';
@@ -35,6 +35,22 @@ export interface Callee {
 export const calleeOf: (entry: ServiceEntry, policy: CallerPolicy) => Callee = remember(
   (entry: ServiceEntry, policy: CallerPolicy): Callee => ({ entry, policy }),
 );
+
+/** Services that rules can send to, by `<ns>/<name>`, and the port that was called. */
+export interface Callable {
+  readonly targets: ReadonlyMap<string, Callee>;
+  readonly port: number;
+}
+
+/** Undefined when the service, or its port, does not exist any more. */
+export function calleeAt(
+  target: Target,
+  { targets, port }: Callable,
+): (Callee & { readonly port: ServicePort }) | undefined {
+  const callee = targets.get(fullName(target.namespace, target.service));
+  const found = callee && targetPort(target, callee.entry, port);
+  return callee && found && { ...callee, port: found };
+}
 
 /** Sorted by subset. A subset with the name of a version stands for it: they select the same, and the subset may have a policy. */
 export const selectionsOf: (facts: ServiceFacts, rules: CallerPolicy) => readonly EndpointSelection[] = remember(

@@ -1,6 +1,5 @@
 /** What Envoy does with a request that a rule took. */
 import { protoDuration } from '../../model/duration.js';
-import { fullName } from '../../model/names.js';
 import { type AnyJson, any } from '../../xds/envoy-any.js';
 import type {
   DirectResponseActionJson,
@@ -11,7 +10,7 @@ import type {
   RouteJson,
   WeightedCluster_ClusterWeightJson,
 } from '../../xds/envoy-json.js';
-import { type Callee, clusterNameOf, subsetNameOf, targetPort } from './envoy-clusters.js';
+import { type Callable, calleeAt, clusterNameOf, subsetNameOf } from './envoy-clusters.js';
 import { hashOf, hashPolicy } from './hash-policy.js';
 import { authorityOf, envoyEdits } from './header-edits.js';
 import type { ServiceEntry } from './mesh-index.js';
@@ -33,12 +32,9 @@ import { stringMatcher } from './route-match.js';
 import { reducedWeights } from './weights.js';
 
 /** Where a rule is written: the service and port whose virtual host it stands in, and the services it can name. */
-export interface RulePlace {
+export interface RulePlace extends Callable {
   readonly entry: ServiceEntry;
-  readonly port: number;
   readonly isStreaming: boolean;
-  /** By `<ns>/<name>`. */
-  readonly targets: ReadonlyMap<string, Callee>;
 }
 
 /** The part of a route that is the same for each of the rule's matches. */
@@ -135,11 +131,10 @@ function weightedClusters(
 }
 
 /** A target that no longer exists has a cluster too, an empty one: its share is answered 503, and the rest is not touched. */
-export function clusterName(target: Target, { targets, port }: Pick<RulePlace, 'targets' | 'port'>): string {
-  const entry = targets.get(fullName(target.namespace, target.service))?.entry;
-  const found = entry === undefined ? undefined : targetPort(target, entry, port);
-  if (entry === undefined || found === undefined) return missingClusterName(target, port);
-  return clusterNameOf(entry, found, subsetNameOf(target.selection));
+export function clusterName(target: Target, place: Callable): string {
+  const callee = calleeAt(target, place);
+  if (callee === undefined) return missingClusterName(target, place.port);
+  return clusterNameOf(callee.entry, callee.port, subsetNameOf(target.selection));
 }
 
 export function missingClusterName(target: Target, port: number): string {
