@@ -2,6 +2,7 @@
  * Translated JSON to bytes, once per object: translators hand out the same object while nothing has changed, and so the whole
  * fleet shares one encoding. A resource that cannot be encoded spoils itself only: the proxy keeps the last good one.
  */
+import { LayeredMap, layersOf } from '../runtime/layered-map.js';
 import { messageOf } from '../runtime/mesh-error.js';
 import { encodeResource } from '../xds/encode.js';
 import { type EncodedResource, type ResourceMap, resourceMap } from '../xds/resource-cache.js';
@@ -37,6 +38,7 @@ export function encodeResources(resources: TranslatedResources, before: EncodedS
   return { byType: new Map(byType), failures };
 }
 
+/** Layer by layer, so that what many proxies share stays one map for all of them. */
 function encodeMap(
   short: ResourceShort,
   json: ReadonlyMap<string, object>,
@@ -45,22 +47,38 @@ function encodeMap(
 ): ResourceMap {
   const known = maps.get(json);
   if (known !== undefined) return known;
+  const failed = failures.length;
+  const layers = layersOf(json);
+  const [only] = layers;
+  const map =
+    layers.length === 1 && only !== undefined
+      ? encodeLayer(short, only, before, failures)
+      : new LayeredMap(layers.map((layer) => maps.get(layer) ?? encodeLayer(short, layer, before, failures)));
+  // With a failure the result depends on what this proxy had, so it is nobody else's.
+  if (failures.length === failed) maps.set(json, map);
+  return map;
+}
+
+function encodeLayer(
+  short: ResourceShort,
+  layer: ReadonlyMap<string, object>,
+  before: ResourceMap | undefined,
+  failures: string[],
+): ResourceMap {
   const good: EncodedResource[] = [];
-  let isWhole = true;
-  for (const [name, resource] of json) {
+  const failed = failures.length;
+  for (const [name, resource] of layer) {
     const encoded = encodeOnce(short, resource);
     if ('resource' in encoded) {
       good.push(encoded.resource);
       continue;
     }
-    isWhole = false;
     failures.push(`${short} ${name}: ${encoded.wrong}`);
     const last = before?.get(name);
     if (last !== undefined) good.push(last);
   }
   const map = resourceMap(good);
-  // With a failure the result depends on what this proxy had, so it is nobody else's.
-  if (isWhole) maps.set(json, map);
+  if (failures.length === failed) maps.set(layer, map);
   return map;
 }
 

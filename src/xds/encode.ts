@@ -20,8 +20,8 @@ import { entries } from './generated/entries.js';
 import type { BootstrapJson } from './generated/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { needsOf } from './needs.js';
 import type { EncodedResource } from './resource-cache.js';
-import { type ResourceShort, resourceType } from './resource-types.js';
-import { frameResource } from './wire.js';
+import { type Part, type ResourceShort, resourceType } from './resource-types.js';
+import { field, frameResource } from './wire.js';
 
 const DIGEST_CHARS = 16;
 
@@ -46,10 +46,35 @@ export function encodeResource(short: ResourceShort, json: object): EncodedResou
   if (typeof name !== 'string' || name === '') {
     throw new MeshError('MESH2000', `a ${short} resource without ${type.nameField} cannot be sent`);
   }
-  const message = encodeMessage(type.message, json);
+  const message = encodeParted(type.message, json, type.part);
   const digest = createHash('sha256').update(message).digest('hex').slice(0, DIGEST_CHARS);
   const needs = type.needs ? needsOf(type.needs, json) : [];
   return { name, typeUrl: type.typeUrl, digest, needs, ...frameResource(type.typeUrl, name, digest, message) };
+}
+
+const parts = new WeakMap<object, Uint8Array>();
+
+/**
+ * The same message as `encodeMessage` gives, as far as a receiver can tell: a repeated field may stand anywhere (protobuf
+ * encoding, "Field Order"). One changed endpoint or virtual host costs its own encoding, and not that of its thousand neighbours.
+ */
+function encodeParted(messageName: string, json: object, part: Part | undefined): Uint8Array {
+  const { [part?.field ?? '']: list, ...rest } = json as Record<string, unknown>;
+  if (part === undefined || !Array.isArray(list)) return encodeMessage(messageName, json);
+  try {
+    const pieces = list.map((element: unknown) => field(part.number, encodePart(element, part)));
+    return Buffer.concat([encodeMessage(messageName, rest), ...pieces]);
+  } catch (error) {
+    encodeMessage(messageName, json); // says where in the whole message the mistake is
+    throw error;
+  }
+}
+
+function encodePart(element: unknown, part: Part): Uint8Array {
+  if (element === null || typeof element !== 'object') throw new RangeError(`${part.field}: not a message`);
+  let bytes = parts.get(element);
+  if (bytes === undefined) parts.set(element, (bytes = encodeParted(part.message, element, part.part)));
+  return bytes;
 }
 
 /** A resource as `encodeResource` takes it, from the field names of its proto: what Envoy's `/config_dump` shows. */

@@ -1,4 +1,5 @@
 /** What one proxy should have, as whole immutable values: a change is another View, and what did not change is the same object. */
+import { layersOf } from '../runtime/layered-map.js';
 import type { ResourceShort } from './resource-types.js';
 
 /** One resource, encoded once and shared by every proxy that may see it. Made by `encodeResource` alone. */
@@ -58,6 +59,20 @@ export function differenceOf(before: ResourceMap, after: ResourceMap): MapDiffer
 }
 
 function compare(before: ResourceMap, after: ResourceMap): MapDifference {
+  const [older, newer] = [layersOf(before), layersOf(after)];
+  if (older.length === 1 && newer.length === 1) return compareLayers(before, after);
+  // What all proxies share is compared once for all of them, and only what one has for itself again.
+  if (older.length !== newer.length) return compareLayers(before, after);
+  const parts = newer.map((layer, i) => differenceOf(older[i] ?? nothing, layer));
+  return {
+    changed: parts
+      .flatMap(({ changed }) => changed)
+      .filter((name) => before.get(name)?.digest !== after.get(name)?.digest),
+    removed: parts.flatMap(({ removed }) => removed).filter((name) => !after.has(name)),
+  };
+}
+
+function compareLayers(before: ResourceMap, after: ResourceMap): MapDifference {
   const changed: string[] = [];
   for (const [name, resource] of after) {
     const old = before.get(name);
@@ -67,23 +82,35 @@ function compare(before: ResourceMap, after: ResourceMap): MapDifference {
   return { changed, removed };
 }
 
-const digests = new WeakMap<ResourceMap, string>();
+const sums = new WeakMap<ResourceMap, number>();
 
 /**
  * One digest for a whole map, equal on every replica that has equal resources. A sum of the resources' digests, since
- * it needs no order and costs a tenth of hashing the names again. Collisions do no harm beyond a status display:
- * deltas go by each resource's own digest.
+ * it needs no order, costs a tenth of hashing the names again, and adds up over layers. Collisions do no harm beyond a
+ * status display: deltas go by each resource's own digest.
  */
 export function digestOf(map: ResourceMap): string {
-  let digest = digests.get(map);
-  if (digest === undefined) digests.set(map, (digest = sumOf(map.values())));
-  return digest;
+  return hex(layersOf(map).reduce((sum, layer) => (sum + sumOfLayer(layer)) % SUM_MODULUS, 0));
+}
+
+function sumOfLayer(layer: ResourceMap): number {
+  let sum = sums.get(layer);
+  if (sum === undefined) sums.set(layer, (sum = add(layer.values())));
+  return sum;
 }
 
 const SUM_MODULUS = 2 ** 48;
 
 export function sumOf(resources: Iterable<EncodedResource>): string {
+  return hex(add(resources));
+}
+
+function add(resources: Iterable<EncodedResource>): number {
   let sum = 0;
   for (const resource of resources) sum = (sum + Number.parseInt(resource.digest.slice(0, 12), 16)) % SUM_MODULUS;
+  return sum;
+}
+
+function hex(sum: number): string {
   return sum.toString(16).padStart(12, '0');
 }

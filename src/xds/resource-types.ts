@@ -5,6 +5,16 @@
 
 export type ResourceShort = 'RTDS' | 'CDS' | 'SDS' | 'EDS' | 'LDS' | 'RDS' | 'ECDS';
 
+/** A repeated message of a resource that mostly stays the same when the resource changes: encoded once per object, then copied. */
+export interface Part {
+  /** As in JSON. */
+  readonly field: string;
+  readonly number: number;
+  /** Full name of the protobuf message. */
+  readonly message: string;
+  readonly part?: Part;
+}
+
 export interface ResourceType {
   readonly short: ResourceShort;
   readonly typeUrl: string;
@@ -24,13 +34,16 @@ export interface ResourceType {
   readonly nameField: 'name' | 'clusterName';
   /** The type whose resources this one waits for before it is warm: a cluster for its endpoints, a listener for its routes. */
   readonly needs?: ResourceShort;
+  readonly part?: Part;
 }
 
 const row = (
   short: ResourceShort,
   message: string,
   sendOrder: number,
-  rest: Partial<Pick<ResourceType, 'wildcard' | 'isFullState' | 'waitsFor' | 'isOrdered' | 'nameField' | 'needs'>> = {},
+  rest: Partial<
+    Pick<ResourceType, 'wildcard' | 'isFullState' | 'waitsFor' | 'isOrdered' | 'nameField' | 'needs' | 'part'>
+  > = {},
 ): ResourceType => ({
   short,
   typeUrl: `type.googleapis.com/${message}`,
@@ -53,14 +66,25 @@ export const resourceTypes: readonly ResourceType[] = [
   row('RTDS', 'envoy.service.runtime.v3.Runtime', 0, { isOrdered: false }),
   row('CDS', 'envoy.config.cluster.v3.Cluster', 1, { wildcard: true, isFullState: true, needs: 'EDS' }),
   row('SDS', 'envoy.extensions.transport_sockets.tls.v3.Secret', 2, { isOrdered: false }),
-  row('EDS', 'envoy.config.endpoint.v3.ClusterLoadAssignment', 3, { nameField: 'clusterName' }),
+  row('EDS', 'envoy.config.endpoint.v3.ClusterLoadAssignment', 3, {
+    nameField: 'clusterName',
+    part: {
+      field: 'endpoints',
+      number: 2,
+      message: 'envoy.config.endpoint.v3.LocalityLbEndpoints',
+      part: { field: 'lbEndpoints', number: 2, message: 'envoy.config.endpoint.v3.LbEndpoint' },
+    },
+  }),
   row('LDS', 'envoy.config.listener.v3.Listener', 4, {
     wildcard: true,
     isFullState: true,
     waitsFor: ['CDS', 'EDS'],
     needs: 'RDS',
   }),
-  row('RDS', 'envoy.config.route.v3.RouteConfiguration', 5, { waitsFor: ['CDS', 'EDS'] }),
+  row('RDS', 'envoy.config.route.v3.RouteConfiguration', 5, {
+    waitsFor: ['CDS', 'EDS'],
+    part: { field: 'virtualHosts', number: 2, message: 'envoy.config.route.v3.VirtualHost' },
+  }),
   row('ECDS', 'envoy.config.core.v3.TypedExtensionConfig', 6, { isOrdered: false }),
 ];
 

@@ -93,9 +93,10 @@ const without = <T>(list: readonly T[], index: number): T[] => list.filter((_, i
 const withThe = <T>(list: readonly T[], index: number, change: (item: T) => T): T[] =>
   list.map((item, i) => (i === index ? change(item) : item));
 
-/** Draws one of those that fit; there are some in every trial. */
+/** Draws one of those that fit. A trial that has none is no trial of this lie, and another one is drawn. */
 function pick<T>(draw: Draw, list: readonly T[], fits: (item: T) => boolean = () => true): number {
   const indexes = list.flatMap((item, i) => (fits(item) ? [i] : []));
+  fc.pre(indexes.length > 0);
   return indexes[draw(indexes.length)] as number;
 }
 

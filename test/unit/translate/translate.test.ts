@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { virtualServiceKind } from '../../../src/dsl/virtual-service.js';
+import { indexDefinitions, viewOf } from '../../../src/model/definition.js';
+import { serviceKind } from '../../../src/model/service.js';
+import { versionKind } from '../../../src/model/version.js';
 import { translate } from '../../../src/pilot/translate/index.js';
 import { endpoint, proxy, release, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources, simulate, split } from '../../support/simulate.js';
@@ -253,6 +257,28 @@ describe('what is remembered', () => {
     expect(after.clusters).toBe(before.clusters);
     expect(after.routes).toBe(before.routes);
     expect(after.listeners).toBe(before.listeners);
+  });
+
+  it('is everything, when something changes that the proxy cannot reach', () => {
+    const snapshot = world({ yaml, endpoints: both });
+    const before = translate(snapshot, scope);
+    const elsewhere = new Map([...snapshot.endpoints, ['default/details', [endpoint('details/v1@10.0.3.1:9001')]]]);
+    expect(translate({ ...snapshot, endpoints: elsewhere as never, revision: 7 }, scope)).toBe(before);
+  });
+
+  it('ends when a service comes to be that a rule sent to in vain', () => {
+    const virtualService =
+      'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: reviews }\n' +
+      'spec: { hosts: [reviews], http: [{ route: [{ destination: { host: later } }] }] }';
+    const after = world({ yaml: yamls(yaml, virtualService, serviceYaml('later', ['v1'])), endpoints: both });
+    const definitions = [serviceKind, versionKind, virtualServiceKind]
+      .flatMap((kind) => after.definitions.all<unknown>(kind))
+      .filter(({ name }) => !name.startsWith('later'));
+    const before = { ...after, definitions: viewOf(indexDefinitions(definitions)) };
+    const clusters = (snapshot: typeof after) => [...translate(snapshot, scope).clusters.keys()];
+    expect(clusters(before)).toContain('missing|9080||later.default');
+    expect(clusters(after)).not.toContain('missing|9080||later.default');
+    expect(clusters(after)).toContain('outbound|9080||later.default.svc.cluster.local');
   });
 
   it('is all but one route configuration, when a release moves its weight', () => {

@@ -36,6 +36,37 @@ describe('encodeResource', () => {
     expect(() => encodeResource('CDS', bad)).toThrow(/at typedExtensionProtocolOptions\.b\.@type: /);
   });
 
+  test('encodes a resource in parts to the message that it is', () => {
+    const host = (name: string): object => ({
+      name,
+      domains: [name],
+      routes: [{ match: { prefix: '/' }, route: { cluster: 'c' } }],
+    });
+    const routes = { name: 'r', validateClusters: true, virtualHosts: [host('a'), host('b')] };
+    expect(decodeMessage('envoy.config.route.v3.RouteConfiguration', encodeResource('RDS', routes).bytes)).toEqual(
+      routes,
+    );
+    const end = (portValue: number): object => ({
+      endpoint: { address: { socketAddress: { address: '10.0.0.1', portValue } } },
+    });
+    const place = (zone: string, ...ports: number[]): object => ({ locality: { zone }, lbEndpoints: ports.map(end) });
+    const endpoints = { clusterName: 'c', endpoints: [place('a', 1, 2), place('b', 3)] };
+    const { bytes } = encodeResource('EDS', endpoints);
+    expect(decodeMessage('envoy.config.endpoint.v3.ClusterLoadAssignment', bytes)).toEqual(endpoints);
+  });
+
+  test('names the place of a mistake in a part of a resource', () => {
+    const bad = {
+      name: 'r',
+      virtualHosts: [
+        { name: 'a', domains: ['a'] },
+        { name: 'b', domain: ['b'] },
+      ],
+    };
+    expect(() => encodeResource('RDS', bad)).toThrow(/RouteConfiguration at virtualHosts\[1\]\.domain: /);
+    expect(() => encodeResource('RDS', { name: 'r', virtualHosts: [null] })).toThrow(/RouteConfiguration/);
+  });
+
   test('refuses a resource without its name', () => {
     expect(() => encodeResource('EDS', { name: 'wrong field' })).toThrow(/EDS resource without clusterName/);
   });

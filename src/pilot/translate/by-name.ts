@@ -1,0 +1,42 @@
+/** Resources of one type, as maps that stay the same object while their resources do. */
+
+import { byKey } from '../../model/order.js';
+import { LayeredMap } from '../../runtime/layered-map.js';
+import { remember, sameList } from './remember.js';
+
+/** Sorted; the same map again when all of its resources are the same objects as before. */
+export function byName<Resource extends object>(
+  resources: readonly Resource[],
+  nameOf: (resource: Resource) => string | undefined,
+): ReadonlyMap<string, Resource> {
+  const named = resources.map((resource) => [nameOf(resource) ?? '', resource] as const);
+  const list = sameList(named.toSorted(byKey).map(([, resource]) => resource));
+  return mapOf(list, nameOf as (resource: object) => string | undefined) as ReadonlyMap<string, Resource>; // of this very list
+}
+
+const maps = new WeakMap<readonly object[], ReadonlyMap<string, object>>();
+
+function mapOf(
+  resources: readonly object[],
+  nameOf: (resource: object) => string | undefined,
+): ReadonlyMap<string, object> {
+  let map = maps.get(resources);
+  if (map === undefined) {
+    map = new Map(resources.map((resource) => [nameOf(resource) ?? '', resource]));
+    maps.set(resources, map);
+  }
+  return map;
+}
+
+/** What a proxy has for itself before what it shares. */
+export function withShared<Resource extends object>(
+  own: ReadonlyMap<string, Resource>,
+  shared: ReadonlyMap<string, Resource>,
+): ReadonlyMap<string, Resource> {
+  return layered(own, shared) as ReadonlyMap<string, Resource>; // of these very maps
+}
+
+const layered = remember(
+  (own: ReadonlyMap<string, object>, shared: ReadonlyMap<string, object>): ReadonlyMap<string, object> =>
+    new LayeredMap([own, shared]),
+);

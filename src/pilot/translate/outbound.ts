@@ -1,0 +1,180 @@
+/**
+ * What an audience can reach, and the Envoy resources for that. All proxies of the audience are given the same objects, and a
+ * change makes new ones only where it concerns the audience: what a change costs does not grow with the number of proxies.
+ */
+import type { Endpoint } from '../../model/instance.js';
+import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import type { ClusterJson, ClusterLoadAssignmentJson, RouteConfigurationJson } from '../../xds/envoy-json.js';
+import type { Audience } from './audience.js';
+import { byName } from './by-name.js';
+import { callerPolicy } from './caller-policy.js';
+import { missingCluster, outboundCluster } from './clusters.js';
+import { loadAssignment } from './endpoints.js';
+import { type Callee, calleeOf, selectionsOf } from './envoy-clusters.js';
+import { indexOf, routedBy, type ServiceEntry } from './mesh-index.js';
+import type { Rules } from './policy.js';
+import { remember, sameList } from './remember.js';
+import type { TranslationProblem } from './resources.js';
+import { clusterName } from './route-action.js';
+import { outboundRoutes, virtualHost } from './routes.js';
+import { compiledRules, effectiveRules, rulesFor, targetKeys, targetsOf } from './rules.js';
+import { factsOf } from './service-facts.js';
+
+/** A service that the audience names, with the rules that hold for it. */
+export interface Named {
+  readonly entry: ServiceEntry;
+  readonly rules: Rules;
+}
+
+export interface Outbound {
+  /** By `<ns>/<name>`, sorted. */
+  readonly named: ReadonlyMap<string, Named>;
+  /** All of these, and those that their rules send to. */
+  readonly reachable: ReadonlyMap<string, Callee>;
+  readonly clusters: ReadonlyMap<string, ClusterJson>;
+  readonly endpoints: ReadonlyMap<string, ClusterLoadAssignmentJson>;
+  readonly routes: ReadonlyMap<string, RouteConfigurationJson>;
+  readonly problems: readonly TranslationProblem[];
+}
+
+interface Last {
+  readonly keys: readonly string[];
+  readonly inputs: readonly unknown[];
+  readonly outbound: Outbound;
+}
+
+const lastOf = new WeakMap<Audience, Last>();
+
+/** The same object as before while nothing has changed that the audience can reach. */
+export function outboundOf(snapshot: MeshSnapshot, audience: Audience): Outbound {
+  const last = lastOf.get(audience);
+  if (last !== undefined) {
+    const inputs = inputsOf(snapshot, last.keys);
+    if (inputs.every((input, i) => input === last.inputs[i])) return last.outbound;
+  }
+  const outbound = makeOutbound(snapshot, audience);
+  const targets = [...outbound.named.values()].flatMap(({ rules }) => targetKeys(rules));
+  // Whether they exist or not: one that does not may come to be.
+  const keys = [...new Set([...audience.callees, ...targets])];
+  lastOf.set(audience, { keys, inputs: inputsOf(snapshot, keys), outbound });
+  return outbound;
+}
+
+/** All that `makeOutbound` reads: what shapes a service reaches it through its entry, whose identity stands for that. */
+function inputsOf(snapshot: MeshSnapshot, keys: readonly string[]): readonly unknown[] {
+  const { services, domain, rootNamespace } = indexOf(snapshot.definitions);
+  const inputs: unknown[] = [domain, rootNamespace];
+  for (const key of keys) inputs.push(services.get(key), snapshot.releases.get(key), snapshot.endpoints.get(key));
+  return inputs;
+}
+
+function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
+  const scene = sceneOf(snapshot, audience);
+  const { clusters, endpoints } = clustersOf(snapshot, audience, scene);
+  return {
+    ...scene,
+    clusters: byName(clusters, (cluster) => cluster.name),
+    endpoints: byName(endpoints, (assignment) => assignment.clusterName),
+    routes: byName([routesOf(snapshot, audience, scene)], (routes) => routes.name),
+    problems: problemsOf(snapshot, audience, scene),
+  };
+}
+
+type Scene = Pick<Outbound, 'named' | 'reachable'>;
+
+function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
+  const { services, rootNamespace } = indexOf(snapshot.definitions);
+  const named = new Map<string, Named>();
+  const reachable = new Map<string, Callee>();
+  const reach = (key: string, entry: ServiceEntry): void => {
+    reachable.set(key, calleeOf(entry, callerPolicy(entry, caller.namespace, rootNamespace)));
+  };
+  for (const key of callees) {
+    const entry = services.get(key);
+    if (entry === undefined) continue;
+    const rules = effectiveRules(snapshot, entry, caller.namespace);
+    named.set(key, { entry, rules });
+    reach(key, entry);
+    for (const target of targetKeys(rules)) {
+      const found = services.get(target);
+      if (found !== undefined) reach(target, found);
+    }
+  }
+  return { named, reachable };
+}
+
+function clustersOf(
+  snapshot: MeshSnapshot,
+  audience: Audience,
+  scene: Scene,
+): { clusters: readonly ClusterJson[]; endpoints: readonly ClusterLoadAssignmentJson[] } {
+  const clusters: ClusterJson[] = [];
+  const endpoints: ClusterLoadAssignmentJson[] = [];
+  for (const [key, { entry, policy }] of scene.reachable) {
+    const facts = factsOf(snapshot, key);
+    if (facts === undefined) continue;
+    const known = snapshot.endpoints.get(key) ?? noEndpoints;
+    for (const port of entry.ports) {
+      for (const selection of selectionsOf(facts, policy)) {
+        clusters.push(outboundCluster(entry.identity, port, selection));
+        endpoints.push(loadAssignment(facts, port, selection, known));
+      }
+    }
+  }
+  const given = new Set(clusters.map((cluster) => cluster.name));
+  const wanted = new Set(referencedClusters(scene).filter((name) => !given.has(name)));
+  clusters.push(...[...wanted].map((name) => missingClusterOf(audience, name)));
+  return { clusters, endpoints };
+}
+
+const noEndpoints: readonly Endpoint[] = [];
+const missingClusterOf = remember((_audience: Audience, name: string): ClusterJson => missingCluster(name));
+
+/** Names of all Envoy clusters that rules send to: every one of them must exist, or Envoy refuses the routes. */
+function referencedClusters({ named, reachable }: Scene): readonly string[] {
+  return [...named.values()].flatMap(({ entry, rules }) =>
+    entry.ports.flatMap(({ port }) =>
+      rules.flatMap(targetsOf).map((target) => clusterName(target, { targets: reachable, port })),
+    ),
+  );
+}
+
+function routesOf(snapshot: MeshSnapshot, { caller }: Audience, scene: Scene): RouteConfigurationJson {
+  const { domain } = indexOf(snapshot.definitions);
+  const hosts = [...scene.named.values()].flatMap(({ entry, rules }) =>
+    entry.ports.map((port) =>
+      virtualHost(
+        entry,
+        port,
+        rulesFor(rules, caller, port.port),
+        targetsIn(scene, rules),
+        entry.namespace === caller.namespace,
+        domain,
+      ),
+    ),
+  );
+  return outboundRoutes(sameList(hosts));
+}
+
+export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, rules: Rules): readonly Callee[] {
+  return sameList(
+    targetKeys(rules)
+      .map((key) => reachable.get(key))
+      .filter((callee) => callee !== undefined),
+  );
+}
+
+function problemsOf(snapshot: MeshSnapshot, { caller }: Audience, { named }: Scene): readonly TranslationProblem[] {
+  const { domain } = indexOf(snapshot.definitions);
+  return [...named.values()].flatMap(({ entry }) => {
+    const definition = routedBy(entry, caller.namespace)?.definition ?? entry.route;
+    if (definition === undefined) return [];
+    const { kind, namespace = '', name } = definition;
+    return compiledRules(entry, caller.namespace, domain).problems.map((message) => ({
+      kind,
+      namespace,
+      name,
+      message,
+    }));
+  });
+}
