@@ -7,7 +7,7 @@ import { versionsOf } from '../translate/envoy-clusters.js';
 import { type OverlayFinding, overlayFindings } from '../translate/index.js';
 import { indexOf } from '../translate/mesh-index.js';
 import type { Rules } from '../translate/policy.js';
-import { compiledRules, targetKeys } from '../translate/rules.js';
+import { compiledRules, targetHosts } from '../translate/rules.js';
 import { factsOf } from '../translate/service-facts.js';
 
 /** As callers of the service's own namespace meet it. */
@@ -15,15 +15,15 @@ export function releaseFindings(
   snapshot: MeshSnapshot,
   { namespace, service, stable, gray }: Pick<Release, 'namespace' | 'service' | 'stable' | 'gray'>,
 ): readonly OverlayFinding[] {
-  const key = fullName(namespace, service);
-  const facts = factsOf(snapshot, key);
+  const facts = factsOf(snapshot, fullName(namespace, service));
   if (facts === undefined) return [];
   const { services, domain, rootNamespace } = indexOf(snapshot.definitions);
   const policy = callerPolicy(facts.entry, namespace, rootNamespace);
-  const shift = { namespace, service, from: stable, to: gray };
+  const { host } = facts.entry;
+  const shift = { host, from: stable, to: gray };
   return [...services.values()].flatMap((entry) => {
     const rules = reachableRules(compiledRules(entry, namespace, domain).rules);
-    if (!targetKeys(rules).includes(key)) return [];
+    if (!targetHosts(rules).includes(host)) return [];
     return overlayFindings(rules, shift, (selection) => versionsOf(facts, policy, selection));
   });
 }

@@ -2,7 +2,7 @@
 import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { isExportedTo } from '../../dsl/fields.js';
 import { byText } from '../../model/order.js';
-import type { ServiceEntry } from './mesh-index.js';
+import type { MeshHost } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
 
 export interface CallerPolicy {
@@ -14,8 +14,8 @@ export interface CallerPolicy {
  * The first of these namespaces that has a rule for the service decides alone: the caller's (unless it is the root namespace),
  * the service's, the root. Rules of one namespace with the same host add up; the closest host wins.
  */
-export const callerPolicy: (entry: ServiceEntry, callerNamespace: string, rootNamespace: string) => CallerPolicy =
-  remember((entry: ServiceEntry, callerNamespace: string, rootNamespace: string): CallerPolicy => {
+export const callerPolicy: (entry: MeshHost, callerNamespace: string, rootNamespace: string) => CallerPolicy = remember(
+  (entry: MeshHost, callerNamespace: string, rootNamespace: string): CallerPolicy => {
     const order =
       callerNamespace === rootNamespace
         ? [entry.namespace, rootNamespace]
@@ -38,4 +38,5 @@ export const callerPolicy: (entry: ServiceEntry, callerNamespace: string, rootNa
       policy: closest.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy,
       subsets: sameList([...subsets.values()].toSorted(byText(({ name }) => name))),
     };
-  });
+  },
+);

@@ -5,7 +5,7 @@ import { clusterStatName, inboundClusterName } from '../../model/names.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import type { ClusterJson } from '../../xds/envoy-json.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
-import type { ServiceIdentity } from './mesh-index.js';
+import type { HostIdentity } from './mesh-index.js';
 import { policyAt } from './policy-levels.js';
 import type { ProxyScope } from './proxy.js';
 import { remember } from './remember.js';
@@ -23,12 +23,8 @@ const UPSTREAM_MAX_MS = 1_800_000;
 const APP_IDLE_MS = 4_000;
 const APP_MAX_CONNECTIONS = 10_000;
 
-export const outboundCluster: (
-  service: ServiceIdentity,
-  port: ServicePort,
-  selection: EndpointSelection,
-) => ClusterJson = remember(
-  (service: ServiceIdentity, port: ServicePort, selection: EndpointSelection): ClusterJson => {
+export const outboundCluster: (service: HostIdentity, port: ServicePort, selection: EndpointSelection) => ClusterJson =
+  remember((service: HostIdentity, port: ServicePort, selection: EndpointSelection): ClusterJson => {
     const { subset, version } = selection;
     const policy = policyAt(selection.policy, selection.subsetPolicy, port.port);
     const name = clusterNameOf(service, port, subset);
@@ -44,8 +40,7 @@ export const outboundCluster: (
       ...trafficPolicy(policy),
       ...upstreamProtocol(port.protocol, connectionLife(policy), policy?.connectionPool?.http),
     };
-  },
-);
+  });
 
 function connectionLife(policy: TrafficPolicy | undefined): ConnectionLife {
   const { tcp, http } = policy?.connectionPool ?? {};

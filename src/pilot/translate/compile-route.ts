@@ -2,10 +2,11 @@
 import { regexProblem } from '../../dsl/regex.js';
 import type { Definition } from '../../model/definition.js';
 import { durationMs, type StringMatch } from '../../model/fields.js';
-import { fullName } from '../../model/names.js';
+import { fullName, serviceHost } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import type { RouteMatch, RouteRule, RouteSpec } from '../../model/route.js';
 import { splitServiceName } from '../../model/service-shape.js';
+import type { HostIdentity } from './mesh-index.js';
 import {
   anyRequest,
   type CallerCondition,
@@ -40,17 +41,15 @@ export const defaultRetries: Retries = {
 };
 
 /** Everything to the plain service: what a service gets whose owner wrote nothing, and what a Route leaves over. */
-export const defaultRule: (service: { readonly namespace: string; readonly name: string }) => Rule = remember(
-  ({ namespace, name }: { readonly namespace: string; readonly name: string }): Rule => ({
+export const defaultRule: (identity: HostIdentity) => Rule = remember(
+  ({ namespace, name, host }: HostIdentity): Rule => ({
     source: { kind: 'Service', namespace, name },
     name: 'default',
     isReleaseCopy: false,
     matches: [],
     action: {
       kind: 'forward',
-      destinations: [
-        { namespace, service: name, selection: { kind: 'plain' }, port: undefined, weight: 1, edits: undefined },
-      ],
+      destinations: [{ host, selection: { kind: 'plain' }, port: undefined, weight: 1, edits: undefined }],
       timeoutMs: 0,
       retries: defaultRetries,
       fault: undefined,
@@ -62,8 +61,8 @@ export const defaultRule: (service: { readonly namespace: string; readonly name:
   }),
 );
 
-export const compileRoute: (definition: Definition<RouteSpec>) => Compiled = remember(
-  (definition: Definition<RouteSpec>): Compiled => {
+export const compileRoute: (definition: Definition<RouteSpec>, domain: string) => Compiled = remember(
+  (definition: Definition<RouteSpec>, domain: string): Compiled => {
     const problems: string[] = [];
     const rules: Rule[] = [];
     for (const [i, rule] of definition.spec.rules.entries()) {
@@ -71,14 +70,14 @@ export const compileRoute: (definition: Definition<RouteSpec>) => Compiled = rem
       const wrong = patternsOf(rule)
         .map(regexProblem)
         .find((problem) => problem !== undefined);
-      if (wrong === undefined) rules.push(compileRule(rule, name, definition));
+      if (wrong === undefined) rules.push(compileRule(rule, name, definition, domain));
       else problems.push(`rule "${name}" is left out: ${wrong}`);
     }
     return { rules, problems };
   },
 );
 
-function compileRule(rule: RouteRule, name: string, definition: Definition<RouteSpec>): Rule {
+function compileRule(rule: RouteRule, name: string, definition: Definition<RouteSpec>, domain: string): Rule {
   const namespace = definition.namespace as string; // the kind is namespaced
   return {
     source: { kind: 'Route', namespace, name: definition.name },
@@ -88,8 +87,7 @@ function compileRule(rule: RouteRule, name: string, definition: Definition<Route
     action: {
       kind: 'forward',
       destinations: rule.split.map(({ version, weight }) => ({
-        namespace,
-        service: definition.spec.service,
+        host: serviceHost(namespace, definition.spec.service, domain),
         selection: { kind: 'version', version },
         port: undefined,
         // Two decimals at most, so this is an integer.

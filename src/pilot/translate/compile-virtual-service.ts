@@ -150,8 +150,7 @@ function target(destination: IstioDestination, { namespace, domain, problems }: 
   const selection: Selection =
     destination.subset === undefined ? { kind: 'plain' } : { kind: 'subset', subset: destination.subset };
   return {
-    namespace: named?.namespace ?? namespace,
-    service: named?.service ?? destination.host,
+    host: named === undefined ? destination.host.toLowerCase() : serviceHost(named.namespace, named.service, domain),
     selection,
     port: destination.port?.number,
   };

@@ -5,7 +5,7 @@ import { byKey } from '../../model/order.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import type { ClusterLoadAssignmentJson, LbEndpointJson, LocalityLbEndpointsJson } from '../../xds/envoy-json.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
-import type { ServiceIdentity } from './mesh-index.js';
+import type { HostIdentity } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
 import type { ServiceFacts } from './service-facts.js';
 
@@ -36,7 +36,7 @@ function isSelected(endpoint: Endpoint, facts: ServiceFacts, { by, subset }: End
 }
 
 const assignment = remember(
-  (_owner: ServiceIdentity, clusterName: string, endpoints: readonly Endpoint[]): ClusterLoadAssignmentJson => ({
+  (_owner: HostIdentity, clusterName: string, endpoints: readonly Endpoint[]): ClusterLoadAssignmentJson => ({
     clusterName,
     endpoints: localities(endpoints),
   }),

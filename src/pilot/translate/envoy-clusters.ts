@@ -1,11 +1,11 @@
 /** Which Envoy clusters a service has for the callers of one namespace: plain, one per version, one per subset. */
 import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { type Labels, selects } from '../../model/labels.js';
-import { fullName, outboundClusterName } from '../../model/names.js';
+import { outboundClusterName } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import type { CallerPolicy } from './caller-policy.js';
-import type { ServiceEntry, ServiceIdentity } from './mesh-index.js';
+import type { HostIdentity, MeshHost } from './mesh-index.js';
 import type { Selection, Target } from './policy.js';
 import { remember, sameList } from './remember.js';
 import type { ServiceFacts } from './service-facts.js';
@@ -28,26 +28,26 @@ export interface EndpointSelection {
 
 /** A service as a destination, with the DestinationRules that hold for who calls. The same object while neither changes. */
 export interface Callee {
-  readonly entry: ServiceEntry;
+  readonly entry: MeshHost;
   readonly policy: CallerPolicy;
 }
 
-export const calleeOf: (entry: ServiceEntry, policy: CallerPolicy) => Callee = remember(
-  (entry: ServiceEntry, policy: CallerPolicy): Callee => ({ entry, policy }),
+export const calleeOf: (entry: MeshHost, policy: CallerPolicy) => Callee = remember(
+  (entry: MeshHost, policy: CallerPolicy): Callee => ({ entry, policy }),
 );
 
-/** Services that rules can send to, by `<ns>/<name>`, and the port that was called. */
+/** Hosts that rules can send to, by their full name, and the port that was called. */
 export interface Callable {
   readonly targets: ReadonlyMap<string, Callee>;
   readonly port: number;
 }
 
-/** Undefined when the service, or its port, does not exist any more. */
+/** Undefined when the host, or its port, does not exist any more. */
 export function calleeAt(
   target: Target,
   { targets, port }: Callable,
 ): (Callee & { readonly port: ServicePort }) | undefined {
-  const callee = targets.get(fullName(target.namespace, target.service));
+  const callee = targets.get(target.host);
   const found = callee && targetPort(target, callee.entry, port);
   return callee && found && { ...callee, port: found };
 }
@@ -69,7 +69,7 @@ export const selectionsOf: (facts: ServiceFacts, rules: CallerPolicy) => readonl
 );
 
 const plainSelection = remember(
-  (_owner: ServiceIdentity, policy: TrafficPolicy | undefined): EndpointSelection => ({
+  (_owner: HostIdentity, policy: TrafficPolicy | undefined): EndpointSelection => ({
     subset: '',
     by: { kind: 'plain' },
     policy,
@@ -79,7 +79,7 @@ const plainSelection = remember(
 );
 
 const versionSelection = remember(
-  (_owner: ServiceIdentity, version: string, policy: TrafficPolicy | undefined): EndpointSelection => ({
+  (_owner: HostIdentity, version: string, policy: TrafficPolicy | undefined): EndpointSelection => ({
     subset: version,
     by: { kind: 'version' },
     policy,
@@ -129,13 +129,13 @@ export function subsetNameOf(selection: Selection): string {
 }
 
 /** Port of a destination: the one it names, else the target's only one, else the one that the caller named, else the default. */
-export function targetPort(target: Target, entry: ServiceEntry, calledPort: number): ServicePort | undefined {
+export function targetPort(target: Target, entry: MeshHost, calledPort: number): ServicePort | undefined {
   const { ports } = entry;
   if (target.port !== undefined) return ports.find((port) => port.port === target.port);
   if (ports.length === 1) return ports[0];
   return ports.find((port) => port.port === calledPort) ?? entry.defaultPort;
 }
 
-export function clusterNameOf({ host }: ServiceIdentity, port: ServicePort, subset: string): string {
+export function clusterNameOf({ host }: HostIdentity, port: ServicePort, subset: string): string {
   return outboundClusterName(port.port, subset, host);
 }

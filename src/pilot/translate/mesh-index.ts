@@ -15,8 +15,8 @@ import { defaultPort, type ServicePort, type ServiceSpec, servicePorts } from '.
 import { type VersionSpec, versionKind } from '../../model/version.js';
 import { remember, sameList } from './remember.js';
 
-/** Who a service is. The same object whatever routes and versions it has. */
-export interface ServiceIdentity {
+/** Who a host is. The same object whatever routes and versions it has. */
+export interface HostIdentity {
   readonly namespace: string;
   readonly name: string;
   /** `<ns>/<name>` */
@@ -25,8 +25,9 @@ export interface ServiceIdentity {
   readonly host: string;
 }
 
-export interface ServiceEntry extends ServiceIdentity {
-  readonly identity: ServiceIdentity;
+/** What a name stands for that a request can be sent to. */
+export interface MeshHost extends HostIdentity {
+  readonly identity: HostIdentity;
   readonly spec: ServiceSpec;
   readonly ports: readonly ServicePort[];
   readonly defaultPort: ServicePort;
@@ -46,7 +47,7 @@ export interface RoutedBy {
 }
 
 /** The VirtualService that holds for the callers of one namespace. */
-export function routedBy({ virtualServices }: ServiceEntry, callerNamespace: string): RoutedBy | undefined {
+export function routedBy({ virtualServices }: MeshHost, callerNamespace: string): RoutedBy | undefined {
   return virtualServices.find(({ definition: { spec, namespace = '' } }) =>
     isExportedTo(spec.exportTo, namespace, callerNamespace),
   );
@@ -56,7 +57,25 @@ export interface MeshIndex {
   readonly domain: string;
   readonly rootNamespace: string;
   /** By `<ns>/<name>`. */
-  readonly services: ReadonlyMap<string, ServiceEntry>;
+  readonly services: ReadonlyMap<string, MeshHost>;
+}
+
+/** What a host in a rule means for the callers of one namespace. `host` is a full name in lower case. */
+export function findHost(
+  { services, domain }: MeshIndex,
+  host: string,
+  _callerNamespace: string,
+): MeshHost | undefined {
+  const own = serviceOfFullHost(host, domain);
+  return own === undefined ? undefined : services.get(own);
+}
+
+/** The `<ns>/<name>` that a full name of the mesh's domain stands for. */
+function serviceOfFullHost(host: string, domain: string): string | undefined {
+  const suffix = `.svc.${domain}`;
+  if (!host.endsWith(suffix)) return undefined;
+  const [name = '', namespace, ...rest] = host.slice(0, -suffix.length).split('.');
+  return namespace === undefined || rest.length > 0 ? undefined : fullName(namespace, name);
 }
 
 export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((definitions: DefinitionView) => {
@@ -65,7 +84,7 @@ export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((def
   const routes = groupBy(definitions.all(routeKind), (r) => fullName(r.namespace as string, r.spec.service));
   const virtualServices = namers(definitions.all(virtualServiceKind), (spec) => spec.hosts, domain);
   const destinationRules = namers(definitions.all(destinationRuleKind), (spec) => [spec.host], domain);
-  const services = new Map<string, ServiceEntry>();
+  const services = new Map<string, MeshHost>();
   for (const service of definitions.all(serviceKind)) {
     const key = fullName(service.namespace as string, service.name);
     const host = serviceHost(service.namespace as string, service.name, domain);
@@ -90,7 +109,7 @@ const defaultPortOf = remember((spec: ServiceSpec) => {
 });
 
 const identityOf = remember(
-  (service: Definition<ServiceSpec>, domain: string): ServiceIdentity => ({
+  (service: Definition<ServiceSpec>, domain: string): HostIdentity => ({
     namespace: service.namespace as string, // the kind is namespaced
     name: service.name,
     key: fullName(service.namespace as string, service.name),
@@ -106,7 +125,7 @@ const entryOf = remember(
     route: Definition<RouteSpec> | undefined,
     virtualServices: readonly RoutedBy[],
     destinationRules: readonly Definition<DestinationRuleSpec>[],
-  ): ServiceEntry => ({
+  ): MeshHost => ({
     ...identityOf(service, domain),
     identity: identityOf(service, domain),
     spec: service.spec,

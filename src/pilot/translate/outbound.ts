@@ -11,25 +11,25 @@ import { callerPolicy } from './caller-policy.js';
 import { missingCluster, outboundCluster } from './clusters.js';
 import { loadAssignment } from './endpoints.js';
 import { type Callee, calleeOf, selectionsOf } from './envoy-clusters.js';
-import { indexOf, routedBy, type ServiceEntry } from './mesh-index.js';
+import { findHost, indexOf, type MeshHost, routedBy } from './mesh-index.js';
 import type { Rules } from './policy.js';
 import { remember, sameList } from './remember.js';
 import type { TranslationProblem } from './resources.js';
 import { clusterName } from './route-action.js';
 import { outboundRoutes, virtualHost } from './routes.js';
-import { compiledRules, effectiveRules, rulesFor, targetKeys, targetsOf } from './rules.js';
+import { compiledRules, effectiveRules, rulesFor, targetHosts, targetsOf } from './rules.js';
 import { factsOf } from './service-facts.js';
 
 /** A service that the audience names, with the rules that hold for it. */
 export interface Named {
-  readonly entry: ServiceEntry;
+  readonly entry: MeshHost;
   readonly rules: Rules;
 }
 
 export interface Outbound {
   /** By `<ns>/<name>`, sorted. */
   readonly named: ReadonlyMap<string, Named>;
-  /** All of these, and those that their rules send to. */
+  /** All of these, and those that their rules send to, by their full name. */
   readonly reachable: ReadonlyMap<string, Callee>;
   readonly clusters: ReadonlyMap<string, ClusterJson>;
   readonly endpoints: ReadonlyMap<string, ClusterLoadAssignmentJson>;
@@ -38,7 +38,7 @@ export interface Outbound {
 }
 
 interface Last {
-  readonly keys: readonly string[];
+  readonly targets: readonly string[];
   readonly inputs: readonly unknown[];
   readonly outbound: Outbound;
 }
@@ -49,23 +49,31 @@ const lastOf = new WeakMap<Audience, Last>();
 export function outboundOf(snapshot: MeshSnapshot, audience: Audience): Outbound {
   const last = lastOf.get(audience);
   if (last !== undefined) {
-    const inputs = inputsOf(snapshot, last.keys);
+    const inputs = inputsOf(snapshot, audience, last.targets);
     if (inputs.every((input, i) => input === last.inputs[i])) return last.outbound;
   }
   const outbound = makeOutbound(snapshot, audience);
-  const targets = [...outbound.named.values()].flatMap(({ rules }) => targetKeys(rules));
   // Whether they exist or not: one that does not may come to be.
-  const keys = [...new Set([...audience.callees, ...targets])];
-  lastOf.set(audience, { keys, inputs: inputsOf(snapshot, keys), outbound });
+  const targets = [...new Set([...outbound.named.values()].flatMap(({ rules }) => targetHosts(rules)))];
+  lastOf.set(audience, { targets, inputs: inputsOf(snapshot, audience, targets), outbound });
   return outbound;
 }
 
 /** All that `makeOutbound` reads: what shapes a service reaches it through its entry, whose identity stands for that. */
-function inputsOf(snapshot: MeshSnapshot, keys: readonly string[]): readonly unknown[] {
-  const { services, domain, rootNamespace } = indexOf(snapshot.definitions);
-  const inputs: unknown[] = [domain, rootNamespace];
-  for (const key of keys) inputs.push(services.get(key), snapshot.releases.get(key), snapshot.endpoints.get(key));
-  return inputs;
+function inputsOf(
+  snapshot: MeshSnapshot,
+  { caller, callees }: Audience,
+  targets: readonly string[],
+): readonly unknown[] {
+  const index = indexOf(snapshot.definitions);
+  const hosts = [
+    ...callees.map((key) => index.services.get(key)),
+    ...targets.map((host) => findHost(index, host, caller.namespace)),
+  ];
+  const changing = hosts.flatMap((host) =>
+    host === undefined ? [] : [snapshot.releases.get(host.key), snapshot.endpoints.get(host.key)],
+  );
+  return [index.domain, index.rootNamespace, ...hosts, ...changing];
 }
 
 function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
@@ -83,21 +91,21 @@ function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
 type Scene = Pick<Outbound, 'named' | 'reachable'>;
 
 function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
-  const { services, rootNamespace } = indexOf(snapshot.definitions);
+  const index = indexOf(snapshot.definitions);
   const named = new Map<string, Named>();
   const reachable = new Map<string, Callee>();
-  const reach = (key: string, entry: ServiceEntry): void => {
-    reachable.set(key, calleeOf(entry, callerPolicy(entry, caller.namespace, rootNamespace)));
+  const reach = (entry: MeshHost): void => {
+    reachable.set(entry.host, calleeOf(entry, callerPolicy(entry, caller.namespace, index.rootNamespace)));
   };
   for (const key of callees) {
-    const entry = services.get(key);
+    const entry = index.services.get(key);
     if (entry === undefined) continue;
     const rules = effectiveRules(snapshot, entry, caller.namespace);
     named.set(key, { entry, rules });
-    reach(key, entry);
-    for (const target of targetKeys(rules)) {
-      const found = services.get(target);
-      if (found !== undefined) reach(target, found);
+    reach(entry);
+    for (const target of targetHosts(rules)) {
+      const found = findHost(index, target, caller.namespace);
+      if (found !== undefined) reach(found);
     }
   }
   return { named, reachable };
@@ -110,10 +118,10 @@ function clustersOf(
 ): { clusters: readonly ClusterJson[]; endpoints: readonly ClusterLoadAssignmentJson[] } {
   const clusters: ClusterJson[] = [];
   const endpoints: ClusterLoadAssignmentJson[] = [];
-  for (const [key, { entry, policy }] of scene.reachable) {
-    const facts = factsOf(snapshot, key);
+  for (const { entry, policy } of scene.reachable.values()) {
+    const facts = factsOf(snapshot, entry.key);
     if (facts === undefined) continue;
-    const known = snapshot.endpoints.get(key) ?? noEndpoints;
+    const known = snapshot.endpoints.get(entry.key) ?? noEndpoints;
     for (const port of entry.ports) {
       for (const selection of selectionsOf(facts, policy)) {
         clusters.push(outboundCluster(entry.identity, port, selection));
@@ -158,8 +166,8 @@ function routesOf(snapshot: MeshSnapshot, { caller }: Audience, scene: Scene): R
 
 export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, rules: Rules): readonly Callee[] {
   return sameList(
-    targetKeys(rules)
-      .map((key) => reachable.get(key))
+    targetHosts(rules)
+      .map((host) => reachable.get(host))
       .filter((callee) => callee !== undefined),
   );
 }

@@ -14,8 +14,8 @@ import {
 
 /** What a release does to traffic now. */
 export interface Shift {
-  readonly namespace: string;
-  readonly service: string;
+  /** Of the released service. */
+  readonly host: string;
   readonly from: string;
   readonly to: string;
   /** Hundredths of a percent, 0 to 10,000. */
@@ -27,15 +27,14 @@ export interface Shift {
 const WHOLE = 10_000;
 
 /** Undefined when the release moves nothing. A succeeded one stands in for the definitions until they name the new version. */
-export function shiftOf(service: ServiceSpec, release: Release | undefined): Shift | undefined {
+export function shiftOf(service: ServiceSpec, host: string, release: Release | undefined): Shift | undefined {
   if (release === undefined) return undefined;
-  const { namespace, service: name, stable: from, gray: to } = release;
+  const { stable: from, gray: to } = release;
   if (isActive(release)) {
     const matches = release.matches.map(headerCondition);
-    return { namespace, service: name, from, to, weight: Math.round(release.weight * 100), matches };
+    return { host, from, to, weight: Math.round(release.weight * 100), matches };
   }
-  if (release.phase === 'succeeded' && service.stable === from)
-    return { namespace, service: name, from, to, weight: WHOLE, matches: [] };
+  if (release.phase === 'succeeded' && service.stable === from) return { host, from, to, weight: WHOLE, matches: [] };
   return undefined;
 }
 
@@ -64,7 +63,7 @@ type IsOld = (destination: Destination) => boolean;
 /** Does it select just the old version? */
 function oldDestination(shift: Shift, versionsOf: VersionsOf): IsOld {
   return (destination) => {
-    if (destination.service !== shift.service || destination.namespace !== shift.namespace) return false;
+    if (destination.host !== shift.host) return false;
     const versions = versionsOf(destination.selection);
     return versions.length === 1 && versions[0] === shift.from;
   };
@@ -123,14 +122,12 @@ export interface OverlayFinding {
 /** Every destination of the released service in these rules, in order. */
 export function overlayFindings(
   rules: Rules,
-  release: Pick<Shift, 'namespace' | 'service' | 'from' | 'to'>,
+  release: Pick<Shift, 'host' | 'from' | 'to'>,
   versionsOf: VersionsOf,
 ): readonly OverlayFinding[] {
   return rules.flatMap((rule) => {
     if (rule.action.kind !== 'forward') return [];
-    const own = rule.action.destinations.filter(
-      (d) => d.service === release.service && d.namespace === release.namespace,
-    );
+    const own = rule.action.destinations.filter(({ host }) => host === release.host);
     return own.map(({ selection }) => {
       const versions = versionsOf(selection);
       return { rule, selection, versions, effect: effectOf(versions, release) };

@@ -81,8 +81,8 @@ export interface MessageEdits {
 }
 
 export interface Target {
-  readonly namespace: string;
-  readonly service: string;
+  /** Its full name, in lower case. What that means is another question for each namespace of callers. */
+  readonly host: string;
   readonly selection: Selection;
   /** Absent: the target's only port, else the port that the caller named, else the target's default. */
   readonly port: number | undefined;

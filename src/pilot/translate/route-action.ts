@@ -13,7 +13,7 @@ import type {
 import { type Callable, calleeAt, clusterNameOf, subsetNameOf } from './envoy-clusters.js';
 import { hashOf, hashPolicy } from './hash-policy.js';
 import { authorityOf, envoyEdits } from './header-edits.js';
-import type { ServiceEntry } from './mesh-index.js';
+import type { MeshHost } from './mesh-index.js';
 import type {
   Action,
   Answer,
@@ -33,7 +33,7 @@ import { reducedWeights } from './weights.js';
 
 /** Where a rule is written: the service and port whose virtual host it stands in, and the services it can name. */
 export interface RulePlace extends Callable {
-  readonly entry: ServiceEntry;
+  readonly entry: MeshHost;
   readonly isStreaming: boolean;
 }
 
@@ -138,7 +138,7 @@ export function clusterName(target: Target, place: Callable): string {
 }
 
 export function missingClusterName(target: Target, port: number): string {
-  return `missing|${target.port ?? port}|${subsetNameOf(target.selection)}|${target.service}.${target.namespace}`;
+  return `missing|${target.port ?? port}|${subsetNameOf(target.selection)}|${target.host}`;
 }
 
 function mirrorPolicy(mirror: Mirror, place: RulePlace): RouteAction_RequestMirrorPolicyJson {

@@ -5,7 +5,7 @@ import type { ServicePort } from '../../model/service-shape.js';
 import type { RouteConfigurationJson, RouteJson, VirtualHostJson } from '../../xds/envoy-json.js';
 import { defaultRule } from './compile-route.js';
 import type { Callee } from './envoy-clusters.js';
-import type { ServiceEntry } from './mesh-index.js';
+import type { MeshHost } from './mesh-index.js';
 import { anyRequest, type Destination, type Rule, type Rules } from './policy.js';
 import type { ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
@@ -33,7 +33,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** One service port as a caller in some namespace sees it. */
 export interface Outlet {
-  readonly entry: ServiceEntry;
+  readonly entry: MeshHost;
   readonly port: ServicePort;
   readonly rules: Rules;
   /** Services that the rules send to. */
@@ -47,13 +47,13 @@ export const outboundRoutes: (virtualHosts: readonly VirtualHostJson[]) => Route
 
 /** A listener of its own means its service, whatever the host says. */
 export const upstreamRoutes: (
-  entry: ServiceEntry,
+  entry: MeshHost,
   port: ServicePort,
   rules: Rules,
   targets: readonly Callee[],
   name: string,
 ) => RouteConfigurationJson = remember(
-  (entry: ServiceEntry, port: ServicePort, rules: Rules, targets: readonly Callee[], name: string) => {
+  (entry: MeshHost, port: ServicePort, rules: Rules, targets: readonly Callee[], name: string) => {
     const place = placeOf({ entry, port, rules, targets });
     const routes = rules.flatMap((rule) => ruleRoutes(rule, place));
     return callerRoutes(name, [{ name, domains: ['*'], routes }]);
@@ -122,7 +122,7 @@ export function inboundName(port: number): string {
 
 /** The virtual host of one service port: `isLocal` when the caller is in the same namespace and may leave it out. */
 export const virtualHost: (
-  entry: ServiceEntry,
+  entry: MeshHost,
   port: ServicePort,
   rules: Rules,
   targets: readonly Callee[],
@@ -130,7 +130,7 @@ export const virtualHost: (
   domain: string,
 ) => VirtualHostJson = remember(
   (
-    entry: ServiceEntry,
+    entry: MeshHost,
     port: ServicePort,
     rules: Rules,
     targets: readonly Callee[],
@@ -152,7 +152,7 @@ function placeOf({ entry, port, targets }: Outlet): RulePlace {
     entry,
     port: port.port,
     isStreaming: isStreaming(port.protocol),
-    targets: new Map(targets.map((target) => [target.entry.key, target])),
+    targets: new Map(targets.map((target) => [target.entry.host, target])),
   };
 }
 
@@ -161,7 +161,7 @@ function isStreaming(protocol: string): boolean {
 }
 
 /** Every name with its port, and the bare names where a bare host means this port. Never by ignoring ports: they tell services apart. */
-function domainsOf(entry: ServiceEntry, port: ServicePort, isLocal: boolean, domain: string): string[] {
+function domainsOf(entry: MeshHost, port: ServicePort, isLocal: boolean, domain: string): string[] {
   const names = [
     ...(isLocal ? [entry.name] : []),
     `${entry.name}.${entry.namespace}`,
@@ -199,8 +199,8 @@ function connectRoute(port: ServicePort, rules: Rules, place: RulePlace): RouteJ
 }
 
 /** TCP has no headers to look at: the first rule without conditions decides, and without one it is the plain service. */
-export function tcpDestinations(entry: ServiceEntry, rules: Rules): readonly Destination[] {
-  const rule = [...rules, defaultRule(entry)].find((candidate) => candidate.matches.length === 0);
+export function tcpDestinations(entry: MeshHost, rules: Rules): readonly Destination[] {
+  const rule = [...rules, defaultRule(entry.identity)].find((candidate) => candidate.matches.length === 0);
   return rule?.action.kind === 'forward' ? weighedDestinations(rule.action.destinations) : [];
 }
 

@@ -2,12 +2,11 @@
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
-import type { ServiceSpec } from '../../model/service-shape.js';
 import { type CallerPolicy, callerPolicy } from './caller-policy.js';
 import { type Compiled, compileRoute, defaultRule } from './compile-route.js';
 import { compileVirtualService } from './compile-virtual-service.js';
 import { versionsOf } from './envoy-clusters.js';
-import { indexOf, routedBy, type ServiceEntry } from './mesh-index.js';
+import { findHost, indexOf, type MeshHost, routedBy } from './mesh-index.js';
 import { overlay, type Shift, shiftOf } from './overlay.js';
 import type { CallerCondition, Rule, Rules, Target } from './policy.js';
 import { remember, sameList } from './remember.js';
@@ -22,43 +21,48 @@ export interface Caller {
 }
 
 /** As the definitions say, before any release: a VirtualService before a Route before the default. */
-export function compiledRules(entry: ServiceEntry, callerNamespace: string, domain: string): Compiled {
+export function compiledRules(entry: MeshHost, callerNamespace: string, domain: string): Compiled {
   const virtualService = routedBy(entry, callerNamespace);
-  return virtualService === undefined ? ownRules(entry) : compileVirtualService(virtualService, domain);
+  return virtualService === undefined ? ownRules(entry, domain) : compileVirtualService(virtualService, domain);
 }
 
-const ownRules: (entry: ServiceEntry) => Compiled = remember((entry: ServiceEntry): Compiled => {
-  const fallback = defaultRule(entry);
-  if (entry.route === undefined) return { rules: [fallback], problems: [] };
-  const { rules, problems } = compileRoute(entry.route);
-  // What no rule of a Route takes goes to the stable version; a VirtualService answers 404 there, as Istio does.
-  return { rules: [...rules, fallback], problems };
-});
+const ownRules: (entry: MeshHost, domain: string) => Compiled = remember(
+  (entry: MeshHost, domain: string): Compiled => {
+    const fallback = defaultRule(entry.identity);
+    if (entry.route === undefined) return { rules: [fallback], problems: [] };
+    const { rules, problems } = compileRoute(entry.route, domain);
+    // What no rule of a Route takes goes to the stable version; a VirtualService answers 404 there, as Istio does.
+    return { rules: [...rules, fallback], problems };
+  },
+);
 
 /** With every release that touches a destination in them. */
-export function effectiveRules(snapshot: MeshSnapshot, entry: ServiceEntry, callerNamespace: string): Rules {
-  const { domain, rootNamespace } = indexOf(snapshot.definitions);
-  let { rules } = compiledRules(entry, callerNamespace, domain);
-  for (const key of targetKeys(rules)) {
+export function effectiveRules(snapshot: MeshSnapshot, entry: MeshHost, callerNamespace: string): Rules {
+  const index = indexOf(snapshot.definitions);
+  let { rules } = compiledRules(entry, callerNamespace, index.domain);
+  for (const host of targetHosts(rules)) {
+    const key = findHost(index, host, callerNamespace)?.key ?? '';
     const facts = factsOf(snapshot, key);
     const release = snapshot.releases.get(key);
-    const shift = facts === undefined || release === undefined ? undefined : shiftFor(release, facts.entry.spec);
+    const shift = facts === undefined || release === undefined ? undefined : shiftFor(release, facts.entry);
     if (facts === undefined || shift === undefined) continue;
-    rules = overlaid(rules, shift, facts, callerPolicy(facts.entry, callerNamespace, rootNamespace));
+    rules = overlaid(rules, shift, facts, callerPolicy(facts.entry, callerNamespace, index.rootNamespace));
   }
   return rules;
 }
 
-const shiftFor = remember((release: Release, spec: ServiceSpec): Shift | undefined => shiftOf(spec, release));
+const shiftFor = remember((release: Release, { spec, host }: MeshHost): Shift | undefined =>
+  shiftOf(spec, host, release),
+);
 
 const overlaid = remember(
   (rules: Rules, shift: Shift, facts: ServiceFacts, policy: CallerPolicy): Rules =>
     overlay(rules, shift, (selection) => versionsOf(facts, policy, selection)),
 );
 
-/** Services that the rules send requests to, mirrors included; sorted. */
-export const targetKeys: (rules: Rules) => readonly string[] = remember((rules: Rules): readonly string[] =>
-  [...new Set(rules.flatMap(targetsOf).map((target) => fullName(target.namespace, target.service)))].toSorted(),
+/** Hosts that the rules send requests to, mirrors included; sorted. */
+export const targetHosts: (rules: Rules) => readonly string[] = remember((rules: Rules): readonly string[] =>
+  [...new Set(rules.flatMap(targetsOf).map(({ host }) => host))].toSorted(),
 );
 
 export function targetsOf(rule: Rule): readonly Target[] {

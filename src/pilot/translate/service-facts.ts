@@ -6,7 +6,7 @@ import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { byText } from '../../model/order.js';
 import { effectiveStable, isActive, type Release } from '../../model/release.js';
 import type { VersionSpec } from '../../model/version.js';
-import { indexOf, type ServiceEntry } from './mesh-index.js';
+import { indexOf, type MeshHost } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
 
 export interface KnownVersion {
@@ -15,7 +15,7 @@ export interface KnownVersion {
 }
 
 export interface ServiceFacts {
-  readonly entry: ServiceEntry;
+  readonly entry: MeshHost;
   /** What plain traffic gets, a succeeded release included; undefined: all versions. */
   readonly stable: string | undefined;
   /** Sorted. */
@@ -31,7 +31,7 @@ export function factsOf(snapshot: MeshSnapshot, key: string): ServiceFacts | und
 }
 
 const facts = remember(
-  (entry: ServiceEntry, stable: string | undefined, versions: readonly KnownVersion[]): ServiceFacts => ({
+  (entry: MeshHost, stable: string | undefined, versions: readonly KnownVersion[]): ServiceFacts => ({
     entry,
     stable,
     versions,
@@ -43,7 +43,7 @@ const facts = remember(
  * service without any Version runs outside: its versions are those that registered.
  */
 function versionsOf(
-  entry: ServiceEntry,
+  entry: MeshHost,
   release: Release | undefined,
   endpoints: readonly Endpoint[],
 ): readonly KnownVersion[] {
@@ -80,7 +80,7 @@ const registeredVersion = remember(
   }),
 );
 
-function namedVersions(entry: ServiceEntry, release: Release | undefined): readonly string[] {
+function namedVersions(entry: MeshHost, release: Release | undefined): readonly string[] {
   const splits = entry.route?.spec.rules.flatMap((rule) => rule.split.map((part) => part.version)) ?? [];
   const stable = entry.spec.stable === undefined ? [] : [entry.spec.stable];
   const isEffective = isActive(release) || release?.phase === 'succeeded';

@@ -8,7 +8,7 @@ import { byName, withShared } from './by-name.js';
 import { inboundClusters } from './clusters.js';
 import { hashOf } from './hash-policy.js';
 import { fixedListeners, tcpUpstreamListener, upstreamListenerName } from './listeners.js';
-import type { ServiceEntry } from './mesh-index.js';
+import type { MeshHost } from './mesh-index.js';
 import { type Outbound, outboundOf, targetsIn } from './outbound.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
@@ -85,7 +85,7 @@ function listenersOf(
 interface OwnListener {
   readonly upstream: ProxyUpstream;
   /** Absent when the service or its port is gone. */
-  readonly found: { readonly entry: ServiceEntry; readonly port: ServicePort; readonly rules: Rules } | undefined;
+  readonly found: { readonly entry: MeshHost; readonly port: ServicePort; readonly rules: Rules } | undefined;
 }
 
 /** Upstreams with a port of their own. */

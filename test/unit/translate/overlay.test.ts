@@ -24,15 +24,15 @@ const versionsOf: VersionsOf = (selection) => {
 };
 
 function shift(weight: number, over: Partial<Shift> = {}): Shift {
-  return { namespace: 'default', service: 'reviews', from: 'v1', to: 'v2', weight, matches: [], ...over };
+  return { host: 'reviews', from: 'v1', to: 'v2', weight, matches: [], ...over };
 }
 
-function destination(selection: Selection, weight: number, service = 'reviews'): Destination {
-  return { namespace: 'default', service, selection, port: undefined, weight, edits: undefined };
+function destination(selection: Selection, weight: number, host = 'reviews'): Destination {
+  return { host, selection, port: undefined, weight, edits: undefined };
 }
 
 function rule(...destinations: readonly Destination[]): Rule {
-  const base = defaultRule({ namespace: 'default', name: 'reviews' });
+  const base = defaultRule({ namespace: 'default', name: 'reviews', key: 'default/reviews', host: 'reviews' });
   if (base.action.kind !== 'forward') throw new Error('the default forwards');
   return { ...base, action: { ...base.action, destinations } };
 }
@@ -48,10 +48,10 @@ function shares(rules: Rules, index = 0): Record<string, number> {
   const destinations = destinationsOf(rules, index);
   const total = destinations.reduce((sum, { weight }) => sum + weight, 0);
   const sums: Record<string, number> = {};
-  for (const { service, selection, weight } of destinations) {
+  for (const { host, selection, weight } of destinations) {
     const name =
       selection.kind === 'plain' ? 'plain' : selection.kind === 'version' ? selection.version : selection.subset;
-    sums[`${service} ${name}`] = (sums[`${service} ${name}`] ?? 0) + weight / total;
+    sums[`${host} ${name}`] = (sums[`${host} ${name}`] ?? 0) + weight / total;
   }
   return sums;
 }
@@ -133,11 +133,11 @@ describe('the weight of a release', () => {
 
 function isOld(d: Destination): boolean {
   const versions = versionsOf(d.selection);
-  return d.service === 'reviews' && versions.length === 1 && versions[0] === 'v1';
+  return d.host === 'reviews' && versions.length === 1 && versions[0] === 'v1';
 }
 
 function isNew(d: Destination): boolean {
-  return d.service === 'reviews' && d.selection.kind === 'version' && d.selection.version === 'v2';
+  return d.host === 'reviews' && d.selection.kind === 'version' && d.selection.version === 'v2';
 }
 
 function sum(destinations: readonly Destination[]): number {
@@ -209,20 +209,20 @@ describe('what a release does now', () => {
   it('is its weight and matches while it is in progress or paused', () => {
     const active = release({ weight: 2.5, matches: [{ header: 'X-User', exact: 'jason' }] });
     const expected = { from: 'v1', to: 'v2', weight: 250, matches: [{ name: 'x-user' }] };
-    expect(shiftOf(service, active)).toMatchObject(expected);
-    expect(shiftOf(service, { ...active, phase: 'paused' })).toMatchObject(expected);
+    expect(shiftOf(service, 'reviews', active)).toMatchObject(expected);
+    expect(shiftOf(service, 'reviews', { ...active, phase: 'paused' })).toMatchObject(expected);
   });
 
   it('is nothing after it was rolled back or undone, or where there is none', () => {
-    expect(shiftOf(service, release({ phase: 'rolled-back' }))).toBeUndefined();
-    expect(shiftOf(service, release({ phase: 'undone' }))).toBeUndefined();
-    expect(shiftOf(service, undefined)).toBeUndefined();
+    expect(shiftOf(service, 'reviews', release({ phase: 'rolled-back' }))).toBeUndefined();
+    expect(shiftOf(service, 'reviews', release({ phase: 'undone' }))).toBeUndefined();
+    expect(shiftOf(service, 'reviews', undefined)).toBeUndefined();
   });
 
   it('is everything after it succeeded, until the definition names the new version itself', () => {
     const succeeded = release({ phase: 'succeeded' });
-    expect(shiftOf(service, succeeded)).toMatchObject({ weight: 10_000, matches: [] });
-    expect(shiftOf({ ...service, stable: 'v2' }, succeeded)).toBeUndefined();
+    expect(shiftOf(service, 'reviews', succeeded)).toMatchObject({ weight: 10_000, matches: [] });
+    expect(shiftOf({ ...service, stable: 'v2' }, 'reviews', succeeded)).toBeUndefined();
   });
 });
 

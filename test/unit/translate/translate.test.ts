@@ -276,8 +276,8 @@ describe('what is remembered', () => {
       .filter(({ name }) => !name.startsWith('later'));
     const before = { ...after, definitions: viewOf(indexDefinitions(definitions)) };
     const clusters = (snapshot: typeof after) => [...translate(snapshot, scope).clusters.keys()];
-    expect(clusters(before)).toContain('missing|9080||later.default');
-    expect(clusters(after)).not.toContain('missing|9080||later.default');
+    expect(clusters(before)).toContain('missing|9080||later.default.svc.cluster.local');
+    expect(clusters(after)).not.toContain('missing|9080||later.default.svc.cluster.local');
     expect(clusters(after)).toContain('outbound|9080||later.default.svc.cluster.local');
   });
 
