@@ -1,7 +1,7 @@
 /** DestinationRule: what may stand in it (reference: 1.2). */
 import { z } from 'zod';
 import { durationField, labelsField, nameField, portField } from '../model/fields.js';
-import { exportToField, positiveDurationField, wildcardHostField } from './fields.js';
+import { countField, exportToField, positiveDurationField, wildcardHostField } from './fields.js';
 import { notYet, refusedValue } from './not-yet.js';
 
 const limitField = z
@@ -25,6 +25,7 @@ const cookieSchema = z.strictObject({
         value: z.string().default('').describe('Such as Strict'),
       }),
     )
+    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'an attribute stands twice')
     .optional()
     .describe('More attributes of a cookie that is made'),
 });
@@ -40,22 +41,21 @@ const consistentHashSchema = z
     httpQueryParameterName: z.string().min(1).optional().describe('By the value of this parameter of the query'),
     ringHash: z
       .strictObject({
-        minimumRingSize: z.int().min(0).optional().describe('Points on the ring at least, default 1024'),
+        minimumRingSize: countField.optional().describe('Points on the ring at least, default 1024'),
       })
       .optional()
       .describe('On a ring, which is the default'),
     maglev: z
       .strictObject({
-        tableSize: z
-          .int()
-          .max(MAX_MAGLEV_TABLE - 1)
+        tableSize: countField
+          .refine((size) => size < MAX_MAGLEV_TABLE, `less than ${MAX_MAGLEV_TABLE}`)
           .refine(isPrime, 'a prime number')
           .optional()
           .describe('Entries of the table, a prime number, default 65537'),
       })
       .optional()
       .describe('By a table that is spread more evenly'),
-    minimumRingSize: z.int().min(0).optional().describe('Deprecated form of ringHash.minimumRingSize'),
+    minimumRingSize: countField.optional().describe('Deprecated form of ringHash.minimumRingSize'),
   })
   .refine((hash) => hashKeys.filter((key) => hash[key] !== undefined).length === 1, `one of ${hashKeys.join(', ')}`)
   .refine((hash) => [hash.ringHash, hash.maglev, hash.minimumRingSize].filter((x) => x !== undefined).length <= 1, {
@@ -169,6 +169,7 @@ const policyBlocks = {
       tcp: tcpPoolSchema.optional().describe('Of every connection'),
       http: httpPoolSchema.optional().describe('Of HTTP and gRPC'),
     })
+    .refine(({ tcp, http }) => tcp !== undefined || http !== undefined, 'a connectionPool needs tcp or http')
     .optional()
     .describe('Limits of what one caller has open and in flight'),
   outlierDetection: outlierSchema.optional().describe('When a caller stops using an instance that fails, for a time'),

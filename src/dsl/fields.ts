@@ -60,6 +60,15 @@ export const percentField = z.strictObject({
 /** Istio's older form of a percentage. */
 export const integerPercentField = z.int().min(0).max(100);
 
+/** A uint64, which proto3 JSON writes as text. */
+export const countField = z.union([
+  z.int().min(0),
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'a whole number')
+    .transform(Number),
+]);
+
 /** A duration of at least a millisecond. */
 export const positiveDurationField = durationField.refine((text) => durationMs(text) >= 1, 'at least 1ms');
 
@@ -110,7 +119,7 @@ export const matchedNameField = z
   .string()
   .refine((name) => TOKEN.test(name) || /^:(method|scheme|authority|path)$/.test(name), 'not a header name');
 
-const isHost = (name: string): boolean => /^(host|:authority)$/i.test(name);
+export const isHost = (name: string): boolean => /^(host|:authority)$/i.test(name);
 
 /** Envoy reads `%COMMAND%` in values; a lone percent sign would be refused by it, later and with less to go by. */
 const headerValueField = z

@@ -7,6 +7,7 @@ import {
   exportToField,
   headersField,
   integerPercentField,
+  isHost,
   matchedNameField,
   percentField,
   positiveDurationField,
@@ -293,7 +294,11 @@ const httpSchema = z
     'the weights of several destinations must not all be 0',
   )
   .refine((http) => http.mirror === undefined || http.mirrors === undefined, 'mirror and mirrors exclude each other')
-  .refine((http) => http.mirrorPercentage === undefined || http.mirror !== undefined, 'mirrorPercentage needs mirror');
+  .refine((http) => http.mirrorPercentage === undefined || http.mirror !== undefined, 'mirrorPercentage needs mirror')
+  .refine(
+    ({ rewrite, headers }) => rewrite?.authority === undefined || !Object.keys(headers?.request.set ?? {}).some(isHost),
+    'the host is set twice: by rewrite.authority and by headers.request.set',
+  );
 export type HttpRule = z.output<typeof httpSchema>;
 
 export const virtualServiceSchema = z.strictObject({

@@ -4,7 +4,7 @@ import { routeKind } from '../model/route.js';
 import { servicePorts } from '../model/service-shape.js';
 import { suggestion } from '../model/suggestion.js';
 import { type IstioDestination, isExportedTo, networkingVersions } from './fields.js';
-import { findService, isWildcard } from './host.js';
+import { findService, isWildcard, wildcardCovers } from './host.js';
 import { subsetNames } from './subsets.js';
 import { type HttpRule, type VirtualServiceSpec, virtualServiceSchema } from './virtual-service-shape.js';
 
@@ -125,6 +125,17 @@ function checkHost(
   if (definition.spec.hosts.indexOf(host) !== path.at(-1)) {
     report({ code: 'MESH1009', path, message: `host "${host}" stands twice`, hint: 'keep one of them' });
   }
+  const wider = definition.spec.hosts.find(
+    (other) => other !== host && isWildcard(other) && wildcardCovers(other, host),
+  );
+  if (wider !== undefined) {
+    report({
+      code: 'MESH1009',
+      path,
+      message: `host "${host}" is among those of "${wider}"`,
+      hint: 'keep one of them',
+    });
+  }
   if (isWildcard(host)) return;
   const service = findService(view, host, namespace);
   if (service === undefined) {
@@ -225,11 +236,13 @@ function checkDestination(
 
 function checkRedirect(rule: HttpRule, path: Path, report: Report): void {
   if (rule.redirect?.prefixRewrite === undefined) return;
-  if ((rule.match ?? []).every((match) => match.uri?.prefix !== undefined) && rule.match !== undefined) return;
+  // A match without uri takes every path: its prefix is /.
+  if ((rule.match ?? []).every(({ uri }) => uri === undefined || uri.prefix !== undefined)) return;
   report({
     code: 'MESH1016',
     path: [...path, 'redirect', 'prefixRewrite'],
-    message: 'prefixRewrite needs uri: { prefix: … } in every match',
+    message: 'prefixRewrite goes only with matches of a uri by prefix',
+    hint: 'write uri: { prefix: … } in every match, or redirect.uri',
   });
 }
 

@@ -2,14 +2,17 @@
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const wholePattern = /^(\d+(\.\d+)?(ms|s|m|h|d))+$/;
 
-/** Milliseconds, or undefined when the text is not a duration. */
+const WHOLE_MS_TOLERANCE = 1e-6;
+
+/** Milliseconds, or undefined when the text is not a duration, or one of parts of a millisecond. */
 export function parseDurationMs(text: string): number | undefined {
   if (!wholePattern.test(text)) return undefined;
   let total = 0;
   for (const [, number, , unit] of text.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d)/g)) {
     total += Number(number) * (unitMs[unit as string] as number);
   }
-  return Math.round(total);
+  const whole = Math.round(total);
+  return Math.abs(total - whole) < WHOLE_MS_TOLERANCE ? whole : undefined;
 }
 
 /** As proto3 JSON writes google.protobuf.Duration: seconds with a suffix, `0.250s`. */

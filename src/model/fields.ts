@@ -16,7 +16,10 @@ export const portField = z.int().min(1).max(65535);
 /** Kept as written; `durationMs` reads it. */
 export const durationField = z
   .string()
-  .refine((text) => parseDurationMs(text) !== undefined, 'a duration is a number with a unit: 250ms, 1.5s, 10m, 1h');
+  .refine(
+    (text) => parseDurationMs(text) !== undefined,
+    'a duration is a number with a unit: 250ms, 1.5s, 10m, 1h; in whole milliseconds',
+  );
 
 /** Of a text that durationField has accepted. */
 export function durationMs(text: string): number {

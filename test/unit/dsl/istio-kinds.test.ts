@@ -193,8 +193,8 @@ describe('a VirtualService is refused', () => {
     ['a fault without delay and abort', rule(`fault: {}, ${toReviews}`), 'a fault needs delay or abort'],
     [
       'a redirect prefix without a prefix to replace',
-      rule('redirect: { prefixRewrite: /a }'),
-      'prefixRewrite needs uri',
+      rule('match: [{ uri: { exact: /b } }], redirect: { prefixRewrite: /a }'),
+      'prefixRewrite goes only with',
     ],
   ])('with %s', (_what, yaml, message) => {
     expect(found(yaml).filter((problem) => problem.includes(' error '))).toEqual([expect.stringContaining(message)]);
