@@ -31,7 +31,9 @@ describe("Istio's validation cases", () => {
     expect(
       others.map((one) =>
         one.isValid
-          ? `${one.id}: we refuse: ${refusals(one).map(({ path, message }) => `${path}: ${message}`).join()}`
+          ? `${one.id}: we refuse: ${refusals(one)
+              .map(({ path, message }) => `${path}: ${message}`)
+              .join()}`
           : `${one.id}: we accept, Istio says: ${one.istioError}`,
       ),
     ).toEqual([]);
