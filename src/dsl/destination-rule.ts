@@ -5,7 +5,8 @@ import { suggestion } from '../model/suggestion.js';
 import { versionKind } from '../model/version.js';
 import { type DestinationRuleSpec, destinationRuleSchema } from './destination-rule-shape.js';
 import { networkingVersions } from './fields.js';
-import { findService, isWildcard } from './host.js';
+import { isWildcard } from './host.js';
+import { findKnownHost, hostNames } from './known-host.js';
 
 export const destinationRuleKind = defineKind<DestinationRuleSpec>({
   kind: 'DestinationRule',
@@ -27,16 +28,18 @@ function checkDestinationRule(definition: Definition<DestinationRuleSpec>, view:
   const { host } = definition.spec;
   if (isWildcard(host)) return;
   const namespace = definition.namespace as string; // the kind is namespaced
-  const service = findService(view, host, namespace);
-  if (service === undefined) {
+  const known = findKnownHost(view, host, namespace);
+  if (known === undefined) {
     report({
       code: 'MESH1010',
       path: ['spec', 'host'],
       message: `host "${host}" is no service`,
-      hint: suggestion(host, view.names('Service', namespace)),
+      hint: suggestion(host, hostNames(view, namespace)),
     });
     return;
   }
+  const { service } = known;
+  if (service === undefined) return;
   const versions = view
     .all(versionKind)
     .filter((version) => version.namespace === service.namespace && version.spec.service === service.name);

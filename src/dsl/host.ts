@@ -1,9 +1,7 @@
 /** Which service of ours a host name in a rule means. */
-import type { Definition, DefinitionView } from '../model/definition.js';
+import type { DefinitionView } from '../model/definition.js';
 import { defaultMesh, MESH_NAME, meshKind } from '../model/mesh.js';
 import { serviceHost } from '../model/names.js';
-import { serviceKind } from '../model/service.js';
-import type { ServiceSpec } from '../model/service-shape.js';
 
 export interface ServiceName {
   readonly namespace: string;
@@ -22,6 +20,39 @@ export function serviceOfHost(host: string, namespace: string, domain: string): 
   return isOurs ? { service, namespace: owner } : undefined;
 }
 
+/** As hosts are compared: lower case, without the dot of an absolute name. */
+export function fullHostOf(host: string): string {
+  return host.toLowerCase().replace(/\.$/, '');
+}
+
+/** The service of ours that a full name in the mesh's domain stands for, whether it exists or not. */
+export function serviceOfFullHost(host: string, domain: string): ServiceName | undefined {
+  const suffix = `.svc.${domain}`;
+  if (!host.endsWith(suffix)) return undefined;
+  const [service = '', namespace, ...rest] = host.slice(0, -suffix.length).split('.');
+  return namespace === undefined || rest.length > 0 ? undefined : { service, namespace };
+}
+
+/**
+ * The full name that a host in a definition of `namespace` means: our own services first, then hosts that ServiceEntries
+ * list, and what nobody knows as Istio expands it: a single word is a service of the same namespace, anything else stands as it is.
+ */
+export function resolveHost(
+  host: string,
+  namespace: string,
+  domain: string,
+  registry: { isService(name: ServiceName): boolean; isListed(host: string): boolean },
+): string {
+  const bare = fullHostOf(host);
+  if (isWildcard(bare)) return bare;
+  const named = serviceOfHost(bare, namespace, domain);
+  if (named === undefined) return bare;
+  const full = serviceHost(named.namespace, named.service, domain);
+  if (registry.isService(named)) return full;
+  if (registry.isListed(bare)) return bare;
+  return registry.isListed(full) || !bare.includes('.') ? full : bare;
+}
+
 export function isWildcard(host: string): boolean {
   return host.startsWith('*');
 }
@@ -31,28 +62,10 @@ export function wildcardCovers(pattern: string, fullHost: string): boolean {
   return fullHost.endsWith(pattern.slice(1).toLowerCase().replace(/\.$/, ''));
 }
 
-/** How closely a host of a rule names a service: 0 not at all, a full name more than any wildcard, a longer one more than a shorter. */
-export function closeness(host: string, ruleNamespace: string, service: ServiceName, domain: string): number {
-  const fullHost = serviceHost(service.namespace, service.service, domain);
-  if (isWildcard(host)) return wildcardCovers(host, fullHost) ? host.length : 0;
-  const named = serviceOfHost(host, ruleNamespace, domain);
-  const isSame = named?.service === service.service && named.namespace === service.namespace;
-  return isSame ? Number.MAX_SAFE_INTEGER : 0;
-}
-
 export function domainOf(view: DefinitionView): string {
   return view.get(meshKind, undefined, MESH_NAME)?.spec.domain ?? defaultMesh.domain;
 }
 
 export function rootNamespaceOf(view: DefinitionView): string {
   return view.get(meshKind, undefined, MESH_NAME)?.spec.rootNamespace ?? defaultMesh.rootNamespace;
-}
-
-export function findService(
-  view: DefinitionView,
-  host: string,
-  namespace: string,
-): Definition<ServiceSpec> | undefined {
-  const name = serviceOfHost(host, namespace, domainOf(view));
-  return name === undefined ? undefined : view.get(serviceKind, name.namespace, name.service);
 }

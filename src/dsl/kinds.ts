@@ -1,10 +1,17 @@
 import type { AnyKind } from '../model/kind.js';
 import { meshKinds } from '../model/kinds.js';
 import { destinationRuleKind } from './destination-rule.js';
+import { serviceEntryKind } from './service-entry.js';
 import { virtualServiceKind } from './virtual-service.js';
+import { workloadEntryKind } from './workload-entry.js';
 
 /** Istio's kinds: a new one is one file and one line here. */
-export const istioKinds: readonly AnyKind[] = [virtualServiceKind, destinationRuleKind];
+export const istioKinds: readonly AnyKind[] = [
+  virtualServiceKind,
+  destinationRuleKind,
+  serviceEntryKind,
+  workloadEntryKind,
+];
 
 /** The whole table. */
 export const allKinds: readonly AnyKind[] = [...meshKinds, ...istioKinds];

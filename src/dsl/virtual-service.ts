@@ -1,10 +1,10 @@
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { defineKind, type Report } from '../model/kind.js';
 import { routeKind } from '../model/route.js';
-import { servicePorts } from '../model/service-shape.js';
 import { suggestion } from '../model/suggestion.js';
 import { type IstioDestination, isExportedTo, networkingVersions } from './fields.js';
-import { findService, isWildcard, wildcardCovers } from './host.js';
+import { isWildcard, wildcardCovers } from './host.js';
+import { findKnownHost, fullHostIn, hostNames } from './known-host.js';
 import { subsetNames } from './subsets.js';
 import { type HttpRule, type VirtualServiceSpec, virtualServiceSchema } from './virtual-service-shape.js';
 
@@ -137,16 +137,19 @@ function checkHost(
     });
   }
   if (isWildcard(host)) return;
-  const service = findService(view, host, namespace);
-  if (service === undefined) {
+  const known = findKnownHost(view, host, namespace);
+  if (known === undefined) {
+    // A single word can only be a service. Any other name may be one of its own, which callers write as they do a service's.
+    const isWord = !host.includes('.');
     report({
       code: 'MESH1010',
+      severity: isWord ? 'error' : 'warning',
       path,
-      message: `host "${host}" is no service`,
-      hint: suggestion(host, view.names('Service', namespace)),
+      message: `host "${host}" is no service${isWord ? '' : ', and is routed as a name of its own, for port 80'}`,
+      hint: suggestion(host, hostNames(view, namespace)),
     });
-    return;
   }
+  const full = fullHostIn(view, host, namespace);
   const rival = view
     .all(virtualServiceKind)
     .find(
@@ -154,7 +157,7 @@ function checkHost(
         precedes(other, definition) &&
         isExportedTo(other.spec.exportTo, other.namespace as string, namespace) &&
         other.spec.hosts.some(
-          (theirs) => !isWildcard(theirs) && findService(view, theirs, other.namespace as string) === service,
+          (theirs) => !isWildcard(theirs) && fullHostIn(view, theirs, other.namespace as string) === full,
         ),
     );
   if (rival !== undefined) {
@@ -166,6 +169,8 @@ function checkHost(
       hint: 'put the rules into one VirtualService',
     });
   }
+  const service = known?.service;
+  if (service === undefined) return;
   const route = view.all(routeKind).find((r) => r.namespace === service.namespace && r.spec.service === service.name);
   if (route !== undefined) {
     report({
@@ -187,7 +192,8 @@ export function precedes(
   return (one.namespace ?? '') < (other.namespace ?? '');
 }
 
-function destinationsOf(rule: HttpRule): readonly (readonly [IstioDestination, Path])[] {
+/** Every destination of a rule, mirrors included, with its place below the rule. */
+export function destinationsOf(rule: HttpRule): readonly (readonly [IstioDestination, Path])[] {
   return [
     ...(rule.route ?? []).map((route, i) => [route.destination, ['route', i, 'destination']] as const),
     ...(rule.mirror === undefined ? [] : [[rule.mirror, ['mirror']] as const]),
@@ -203,32 +209,32 @@ function checkDestination(
   report: Report,
 ): void {
   const namespace = definition.namespace as string; // the kind is namespaced
-  const service = findService(view, destination.host, namespace);
-  if (service === undefined) {
+  const known = findKnownHost(view, destination.host, namespace);
+  if (known === undefined) {
     report({
       code: 'MESH1010',
       path: [...path, 'host'],
       message: `host "${destination.host}" is no service`,
-      hint: suggestion(destination.host, view.names('Service', namespace)),
+      hint: suggestion(destination.host, hostNames(view, namespace)),
     });
     return;
   }
   const { subset, port } = destination;
-  const names = subsetNames(view, service, namespace);
+  const names = subsetNames(view, known, namespace);
   if (subset !== undefined && !names.includes(subset)) {
     report({
       code: 'MESH1010',
       path: [...path, 'subset'],
-      message: `"${service.name}" has no subset or version "${subset}"`,
+      message: `"${known.name}" has no subset or version "${subset}"`,
       hint: names.length === 0 ? 'a DestinationRule or a Version makes one' : `there is: ${names.join(', ')}`,
     });
   }
-  const ports = servicePorts(service.spec).map((p) => p.port);
+  const { ports } = known;
   if (port !== undefined && !ports.includes(port.number)) {
     report({
       code: 'MESH1010',
       path: [...path, 'port', 'number'],
-      message: `${service.name} has no port ${port.number}`,
+      message: `${known.name} has no port ${port.number}`,
       hint: `there is: ${ports.join(', ')}`,
     });
   }

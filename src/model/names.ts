@@ -27,10 +27,10 @@ export function inboundClusterName(port: number): string {
 
 /**
  * Statistics name of an Envoy cluster: `<namespace>;<service>;<version>`. A dot would split the Prometheus metric name,
- * so dots of a version become `_`. Plain traffic has an empty version.
+ * so dots of a host or a version become `_`. Plain traffic has an empty version.
  */
 export function clusterStatName(namespace: string, service: string, version: string): string {
-  return `${namespace};${service};${version.replaceAll('.', '_')}`;
+  return `${namespace};${service.replaceAll('.', '_')};${version.replaceAll('.', '_')}`;
 }
 
 /** Envoy's node id. */

@@ -4,10 +4,12 @@ import type { FileAccessLogJson } from './generated/envoy/extensions/access_logg
 import type { HttpGrpcAccessLogConfigJson } from './generated/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import type { StdoutAccessLogJson } from './generated/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { ClusterConfigJson } from './generated/envoy/extensions/clusters/aggregate/v3/cluster_pb.js';
+import type { ClusterConfigJson as DynamicForwardProxyClusterJson } from './generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.js';
 import type { MinimumClustersValidatorJson } from './generated/envoy/extensions/config/validators/minimum_clusters/v3/minimum_clusters_pb.js';
 import type { BufferJson, BufferPerRouteJson } from './generated/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
 import type { CompressorJson } from './generated/envoy/extensions/filters/http/compressor/v3/compressor_pb.js';
 import type { CorsJson, CorsPolicyJson } from './generated/envoy/extensions/filters/http/cors/v3/cors_pb.js';
+import type { FilterConfigJson as DynamicForwardProxyJson } from './generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
 import type {
   ExtAuthzJson,
   ExtAuthzPerRouteJson,
@@ -73,6 +75,8 @@ export interface EnvoyExtensions {
   'envoy.extensions.filters.network.rbac.v3.RBAC': FiltersNetworkRbacRBACJson;
   'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit': FiltersNetworkLocalRatelimitLocalRateLimitJson;
   'envoy.extensions.filters.http.router.v3.Router': RouterJson;
+  'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig': DynamicForwardProxyJson;
+  'envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig': DynamicForwardProxyClusterJson;
   'envoy.extensions.filters.http.rbac.v3.RBAC': FiltersHttpRbacRBACJson;
   'envoy.extensions.filters.http.rbac.v3.RBACPerRoute': RBACPerRouteJson;
   'envoy.extensions.filters.http.fault.v3.HTTPFault': HTTPFaultJson;

@@ -16,6 +16,7 @@ import { say } from '../support/echo-client.js';
 import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
 import { freePort } from '../support/mesh-process.js';
 import { endpoint, proxy, release, serviceYaml, world, yamls } from '../support/mesh-world.js';
+import { bootstrapOf } from '../support/one-sidecar.js';
 import { until } from '../support/until.js';
 import { startXds, type TestXds } from '../support/xds-test-host.js';
 
@@ -369,44 +370,5 @@ async function ports(appPort: number): Promise<ProxyScope['ports']> {
     proxy: await freePort(),
     metrics: await freePort(),
     upstreams: {},
-  };
-}
-
-function bootstrapOf({ id, ...mesh }: ProxyScope, xdsAddress: string): object {
-  const [address = '', port = ''] = xdsAddress.split(':');
-  const configSource = { ads: {}, resourceApiVersion: 'V3', initialFetchTimeout: '0s' };
-  return {
-    node: { id, cluster: mesh.service, metadata: { mesh } },
-    dynamicResources: {
-      adsConfig: {
-        apiType: 'DELTA_GRPC',
-        transportApiVersion: 'V3',
-        grpcServices: [{ envoyGrpc: { clusterName: 'pilot' } }],
-      },
-      cdsConfig: configSource,
-      ldsConfig: configSource,
-    },
-    layeredRuntime: { layers: [{ name: 'mesh', rtdsLayer: { name: 'mesh', rtdsConfig: configSource } }] },
-    staticResources: {
-      clusters: [
-        {
-          name: 'pilot',
-          type: 'STATIC',
-          connectTimeout: '1s',
-          typedExtensionProtocolOptions: {
-            'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-              '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
-              explicitHttpConfig: { http2ProtocolOptions: {} },
-            },
-          },
-          loadAssignment: {
-            clusterName: 'pilot',
-            endpoints: [
-              { lbEndpoints: [{ endpoint: { address: { socketAddress: { address, portValue: Number(port) } } } }] },
-            ],
-          },
-        },
-      ],
-    },
   };
 }

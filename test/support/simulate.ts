@@ -124,7 +124,11 @@ function endpointsOf(resources: TranslatedResources, cluster: string): readonly 
 function hostFor(hosts: readonly VirtualHostJson[], authority: string): VirtualHostJson | undefined {
   const wanted = authority.toLowerCase();
   const exact = hosts.find(({ domains = [] }) => domains.includes(wanted));
-  return exact ?? hosts.find(({ domains = [] }) => domains.includes('*'));
+  const bySuffix = hosts
+    .flatMap((host) => (host.domains ?? []).map((domain) => ({ host, suffix: domain.slice(1), domain })))
+    .filter(({ domain, suffix }) => domain.startsWith('*') && wanted.endsWith(suffix) && wanted !== suffix)
+    .toSorted((a, b) => b.suffix.length - a.suffix.length);
+  return exact ?? bySuffix[0]?.host;
 }
 
 function matches(match: RouteMatchJson, request: SimulatedRequest): boolean {

@@ -6,7 +6,7 @@ import { fullName, serviceHost } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import type { RouteMatch, RouteRule, RouteSpec } from '../../model/route.js';
 import { splitServiceName } from '../../model/service-shape.js';
-import type { HostIdentity } from './mesh-index.js';
+import { type HostIdentity, isExternalKey } from './mesh-index.js';
 import {
   anyRequest,
   type CallerCondition,
@@ -42,8 +42,8 @@ export const defaultRetries: Retries = {
 
 /** Everything to the plain service: what a service gets whose owner wrote nothing, and what a Route leaves over. */
 export const defaultRule: (identity: HostIdentity) => Rule = remember(
-  ({ namespace, name, host }: HostIdentity): Rule => ({
-    source: { kind: 'Service', namespace, name },
+  ({ namespace, name, key, host }: HostIdentity): Rule => ({
+    source: { kind: isExternalKey(key) ? 'ServiceEntry' : 'Service', namespace, name },
     name: 'default',
     isReleaseCopy: false,
     matches: [],

@@ -1,7 +1,6 @@
 /** Istio's VirtualService as rules, with Istio's meaning of what is left out (reference: 1.1 and 7). */
 import { mergeDelegate, withFullHosts } from '../../dsl/delegate.js';
 import type { IstioDestination, IstioHeaders, IstioStringMatch } from '../../dsl/fields.js';
-import { serviceOfHost } from '../../dsl/host.js';
 import {
   grpcStatuses,
   type HttpRule,
@@ -12,10 +11,9 @@ import {
   type IstioRetries,
 } from '../../dsl/virtual-service-shape.js';
 import { durationMs } from '../../model/fields.js';
-import { serviceHost } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import { behindSidecar, type Compiled } from './compile-route.js';
-import type { RoutedBy } from './mesh-index.js';
+import { destinationHost, type RoutedBy } from './mesh-index.js';
 import {
   type Action,
   type Answer,
@@ -44,45 +42,40 @@ const defaultRetryOn = ['connect-failure', 'refused-stream', 'unavailable', 'can
 
 interface Context {
   readonly namespace: string;
-  readonly domain: string;
+  readonly routed: RoutedBy;
   readonly problems: string[];
 }
 
-export const compileVirtualService: (routed: RoutedBy, domain: string) => Compiled = remember(
-  (routed: RoutedBy, domain: string): Compiled => {
-    const { definition } = routed;
-    const namespace = definition.namespace as string; // the kind is namespaced
-    const problems: string[] = [];
-    const context = { namespace, domain, problems };
-    const rules = definition.spec.http.flatMap((own, i) =>
-      (own.delegate === undefined ? [own] : delegatedRules(own, routed, context)).map(
-        (http, j, { length }): Rule => ({
-          source: { kind: 'VirtualService', namespace, name: definition.name },
-          name: http.name ?? (own.delegate === undefined || length === 1 ? String(i) : `${i}.${j}`),
-          isReleaseCopy: false,
-          matches: (http.match ?? []).map(compileMatch),
-          action: compileAction(http, context),
-          edits: compileEdits(http.headers),
-          cors: compileCors(http.corsPolicy),
-        }),
-      ),
-    );
-    return { rules, problems };
-  },
-);
+export const compileVirtualService: (routed: RoutedBy) => Compiled = remember((routed: RoutedBy): Compiled => {
+  const { definition } = routed;
+  const namespace = definition.namespace as string; // the kind is namespaced
+  const problems: string[] = [];
+  const context = { namespace, routed, problems };
+  const rules = definition.spec.http.flatMap((own, i) =>
+    (own.delegate === undefined ? [own] : delegatedRules(own, context)).map(
+      (http, j, { length }): Rule => ({
+        source: { kind: 'VirtualService', namespace, name: definition.name },
+        name: http.name ?? (own.delegate === undefined || length === 1 ? String(i) : `${i}.${j}`),
+        isReleaseCopy: false,
+        matches: (http.match ?? []).map(compileMatch),
+        action: compileAction(http, context),
+        edits: compileEdits(http.headers),
+        cors: compileCors(http.corsPolicy),
+      }),
+    ),
+  );
+  return { rules, problems };
+});
 
 /** Nobody stands in for a delegate that is gone: its requests go on to the next rule. */
-function delegatedRules(root: HttpRule, { delegates }: RoutedBy, context: Context): readonly HttpRule[] {
+function delegatedRules(root: HttpRule, context: Context): readonly HttpRule[] {
   const { name = '', namespace = context.namespace } = root.delegate ?? {};
-  const found = delegates.find((one) => one.name === name && one.namespace === namespace);
+  const found = context.routed.delegates.find((one) => one.name === name && one.namespace === namespace);
   if (found === undefined) {
     context.problems.push(`VirtualService ${namespace}/${name}, which a rule delegates to, does not exist`);
     return [];
   }
-  const full = (owner: string) => (host: string) => {
-    const named = serviceOfHost(host, owner, context.domain);
-    return named === undefined ? host : serviceHost(named.namespace, named.service, context.domain);
-  };
+  const full = (owner: string) => (host: string) => destinationHost(context.routed, host, owner);
   const { rules, dropped } = mergeDelegate(
     withFullHosts(root, full(context.namespace)),
     found.spec.http.map((rule) => withFullHosts(rule, full(namespace))),
@@ -143,17 +136,10 @@ function compileCors(cors: IstioCors | undefined): Cors | undefined {
   };
 }
 
-function target(destination: IstioDestination, { namespace, domain, problems }: Context): Target {
-  const named = serviceOfHost(destination.host, namespace, domain);
-  // Refused at apply; an object from before a domain was changed may still say it.
-  if (named === undefined) problems.push(`destination "${destination.host}" is no service of this mesh`);
+function target(destination: IstioDestination, { namespace, routed }: Context): Target {
   const selection: Selection =
     destination.subset === undefined ? { kind: 'plain' } : { kind: 'subset', subset: destination.subset };
-  return {
-    host: named === undefined ? destination.host.toLowerCase() : serviceHost(named.namespace, named.service, domain),
-    selection,
-    port: destination.port?.number,
-  };
+  return { host: destinationHost(routed, destination.host, namespace), selection, port: destination.port?.number };
 }
 
 function compileRetries(retries: IstioRetries | undefined): Retries | undefined {

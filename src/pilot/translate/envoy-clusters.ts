@@ -8,7 +8,7 @@ import type { CallerPolicy } from './caller-policy.js';
 import type { HostIdentity, MeshHost } from './mesh-index.js';
 import type { Selection, Target } from './policy.js';
 import { remember, sameList } from './remember.js';
-import type { ServiceFacts } from './service-facts.js';
+import type { HostFacts } from './service-facts.js';
 
 /** What an Envoy cluster takes of a service's endpoints. */
 export interface EndpointSelection {
@@ -53,8 +53,8 @@ export function calleeAt(
 }
 
 /** Sorted by subset. A subset with the name of a version stands for it: they select the same, and the subset may have a policy. */
-export const selectionsOf: (facts: ServiceFacts, rules: CallerPolicy) => readonly EndpointSelection[] = remember(
-  (facts: ServiceFacts, { policy, subsets }: CallerPolicy): readonly EndpointSelection[] => {
+export const selectionsOf: (facts: HostFacts, rules: CallerPolicy) => readonly EndpointSelection[] = remember(
+  (facts: HostFacts, { policy, subsets }: CallerPolicy): readonly EndpointSelection[] => {
     const found = new Map<string, EndpointSelection>();
     for (const { version } of facts.versions)
       found.set(version, versionSelection(facts.entry.identity, version, policy));
@@ -98,12 +98,12 @@ const subsetSelection = remember(
   }),
 );
 
-function versionsOfSubset(facts: ServiceFacts, subset: Subset): readonly string[] {
+function versionsOfSubset(facts: HostFacts, subset: Subset): readonly string[] {
   return facts.versions.filter((known) => selects(subset.labels, known.labels)).map((known) => known.version);
 }
 
 /** The versions that a destination can reach, for `overlay.ts`. */
-export function versionsOf(facts: ServiceFacts, rules: CallerPolicy, selection: Selection): readonly string[] {
+export function versionsOf(facts: HostFacts, rules: CallerPolicy, selection: Selection): readonly string[] {
   switch (selection.kind) {
     case 'plain':
       return facts.stable === undefined ? facts.versions.map((known) => known.version) : [facts.stable];

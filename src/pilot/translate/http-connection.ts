@@ -8,6 +8,7 @@ import type {
   LocalReplyConfigJson,
 } from '../../xds/envoy-json.js';
 import { accessLog } from './access-log.js';
+import { dnsCache } from './external-clusters.js';
 import { undeliveredReplies } from './undelivered.js';
 import { http2Limits } from './upstream-protocol.js';
 
@@ -58,7 +59,7 @@ export function outboundHttp(side: HttpSide): FilterJson {
           http2ProtocolOptions: { ...common.http2ProtocolOptions, allowConnect: true },
         }
       : {}),
-    httpFilters: side.isConnectAllowed ? [cors, fault, router] : [noConnect, cors, fault, router],
+    httpFilters: [...(side.isConnectAllowed ? [] : [noConnect]), cors, fault, lookUp, router],
   });
 }
 
@@ -108,6 +109,12 @@ function connectionManager(
 const router: HttpFilterJson = {
   name: 'envoy.filters.http.router',
   typedConfig: any('envoy.extensions.filters.http.router.v3.Router', {}),
+};
+
+/** Looks up the host that a request names, where it goes to that very host; it leaves all other requests alone. */
+const lookUp: HttpFilterJson = {
+  name: 'envoy.filters.http.dynamic_forward_proxy',
+  typedConfig: any('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', { dnsCacheConfig: dnsCache }),
 };
 
 /** A route's own CONNECT would do it without the listener's: this one holds for all of them. */

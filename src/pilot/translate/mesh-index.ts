@@ -3,12 +3,16 @@
 import { destinationRuleKind } from '../../dsl/destination-rule.js';
 import type { DestinationRuleSpec } from '../../dsl/destination-rule-shape.js';
 import { isExportedTo } from '../../dsl/fields.js';
-import { isWildcard, serviceOfHost, wildcardCovers } from '../../dsl/host.js';
-import { precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
+import { fullHostOf, isWildcard, serviceOfFullHost, wildcardCovers } from '../../dsl/host.js';
+import { fullHostIn, hostsOf, isVisible } from '../../dsl/known-host.js';
+import { serviceEntryKind } from '../../dsl/service-entry.js';
+import { protocolOf, type ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
+import { destinationsOf, precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
 import type { VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
 import type { Definition, DefinitionView } from '../../model/definition.js';
 import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
 import { fullName, serviceHost } from '../../model/names.js';
+import { byKey } from '../../model/order.js';
 import { type RouteSpec, routeKind } from '../../model/route.js';
 import { serviceKind } from '../../model/service.js';
 import { defaultPort, type ServicePort, type ServiceSpec, servicePorts } from '../../model/service-shape.js';
@@ -19,31 +23,71 @@ import { remember, sameList } from './remember.js';
 export interface HostIdentity {
   readonly namespace: string;
   readonly name: string;
-  /** `<ns>/<name>` */
+  /** `<ns>/<name>` of a service of ours, `<ns>/<host>.` of any other host: the dot keeps them apart. */
   readonly key: string;
-  /** `<name>.<ns>.svc.<domain>` */
+  /** Its full name in lower case: `<name>.<ns>.svc.<domain>` of a service of ours. */
   readonly host: string;
 }
 
-/** What a name stands for that a request can be sent to. */
-export interface MeshHost extends HostIdentity {
+/** Of a host that is no service of ours. */
+export function isExternalKey(key: string): boolean {
+  return key.endsWith('.');
+}
+
+interface HostBase extends HostIdentity {
   readonly identity: HostIdentity;
+  readonly ports: readonly HostPort[];
+  /** What the bare host means. */
+  readonly defaultPort: HostPort | undefined;
+  /** All that name the host; of those that a caller sees, the first wins. */
+  readonly virtualServices: readonly RoutedBy[];
+  /** All that name the host, sorted. */
+  readonly destinationRules: readonly Definition<DestinationRuleSpec>[];
+}
+
+export interface HostPort extends ServicePort {
+  /** Nobody has said what is spoken there: requests are routed, and tunnels carry bytes. */
+  readonly isUnknown?: boolean;
+}
+
+/** A service of ours. */
+export interface ServiceHost extends HostBase {
+  readonly kind: 'service';
   readonly spec: ServiceSpec;
-  readonly ports: readonly ServicePort[];
-  readonly defaultPort: ServicePort;
   /** Sorted by version. */
   readonly versions: readonly Definition<VersionSpec>[];
   readonly route: Definition<RouteSpec> | undefined;
-  /** All that name the service; of those that a caller sees, the first wins. */
-  readonly virtualServices: readonly RoutedBy[];
-  /** All that name the service, sorted. */
-  readonly destinationRules: readonly Definition<DestinationRuleSpec>[];
 }
+
+/** One host of a ServiceEntry. */
+export interface ExternalHost extends HostBase {
+  readonly kind: 'external';
+  readonly spec: ServiceEntrySpec;
+}
+
+/** A host that only VirtualServices name: requests to it are routed, and nothing is sent to it itself. */
+export interface RoutedHost extends HostBase {
+  readonly kind: 'routed';
+}
+
+/** What a name stands for that a request can be sent to. */
+export type MeshHost = ServiceHost | ExternalHost | RoutedHost;
 
 /** A VirtualService, and those that it delegates to as far as they exist, in the order in which it names them. */
 export interface RoutedBy {
   readonly definition: Definition<VirtualServiceSpec>;
   readonly delegates: readonly Definition<VirtualServiceSpec>[];
+  /** What the hosts mean that their rules send to: `destinationHost` reads it. */
+  readonly fullHosts: ReadonlyMap<string, string>;
+}
+
+/** The full name of a host that a rule in a definition of `namespace` sends to. */
+export function destinationHost({ fullHosts }: RoutedBy, host: string, namespace: string): string {
+  return fullHosts.get(spelling(namespace, host)) ?? fullHostOf(host);
+}
+
+function spelling(namespace: string, host: string): string {
+  return `${namespace}/${host}`;
 }
 
 /** The VirtualService that holds for the callers of one namespace. */
@@ -57,49 +101,87 @@ export interface MeshIndex {
   readonly domain: string;
   readonly rootNamespace: string;
   /** By `<ns>/<name>`. */
-  readonly services: ReadonlyMap<string, MeshHost>;
+  readonly services: ReadonlyMap<string, ServiceHost>;
+  /** Hosts of ServiceEntries by their full name, once for each namespace that has them. None is a service of ours. */
+  readonly external: ReadonlyMap<string, readonly ExternalHost[]>;
+  /** Hosts that VirtualServices name and nobody has. */
+  readonly routed: readonly RoutedHost[];
 }
 
 /** What a host in a rule means for the callers of one namespace. `host` is a full name in lower case. */
 export function findHost(
-  { services, domain }: MeshIndex,
+  index: MeshIndex,
   host: string,
-  _callerNamespace: string,
-): MeshHost | undefined {
-  const own = serviceOfFullHost(host, domain);
-  return own === undefined ? undefined : services.get(own);
+  callerNamespace: string,
+): ServiceHost | ExternalHost | undefined {
+  return ownService(index, host) ?? externalFor(index.external.get(host), callerNamespace);
 }
 
-/** The `<ns>/<name>` that a full name of the mesh's domain stands for. */
-function serviceOfFullHost(host: string, domain: string): string | undefined {
-  const suffix = `.svc.${domain}`;
-  if (!host.endsWith(suffix)) return undefined;
-  const [name = '', namespace, ...rest] = host.slice(0, -suffix.length).split('.');
-  return namespace === undefined || rest.length > 0 ? undefined : fullName(namespace, name);
+function ownService(
+  { services, domain }: Pick<MeshIndex, 'services' | 'domain'>,
+  host: string,
+): ServiceHost | undefined {
+  const own = serviceOfFullHost(host, domain);
+  return own === undefined ? undefined : services.get(fullName(own.namespace, own.service));
 }
+
+/** A namespace's own before what others show to it. */
+function externalFor(hosts: readonly ExternalHost[] = [], callerNamespace: string): ExternalHost | undefined {
+  const visible = hosts.filter(({ spec, namespace }) => isVisible(spec, namespace, callerNamespace));
+  return visible.find(({ namespace }) => namespace === callerNamespace) ?? visible[0];
+}
+
+/** Hosts that callers of a namespace reach without naming them as upstreams. The same list while none of them changes. */
+export const visibleHosts: (index: MeshIndex, callerNamespace: string) => readonly (ExternalHost | RoutedHost)[] =
+  remember((index: MeshIndex, callerNamespace: string): readonly (ExternalHost | RoutedHost)[] => {
+    const external = [...index.external.values()].flatMap((hosts) => externalFor(hosts, callerNamespace) ?? []);
+    const routed = index.routed.filter((host) => routedBy(host, callerNamespace) !== undefined);
+    return sameList([...external, ...routed]);
+  });
 
 export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((definitions: DefinitionView) => {
   const { domain, rootNamespace } = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
+  const full = (host: string, namespace: string): string => fullHostIn(definitions, host, namespace);
   const versions = groupBy(definitions.all(versionKind), (v) => fullName(v.namespace as string, v.spec.service));
   const routes = groupBy(definitions.all(routeKind), (r) => fullName(r.namespace as string, r.spec.service));
-  const virtualServices = namers(definitions.all(virtualServiceKind), (spec) => spec.hosts, domain);
-  const destinationRules = namers(definitions.all(destinationRuleKind), (spec) => [spec.host], domain);
-  const services = new Map<string, MeshHost>();
+  const virtualServices = namers(definitions.all(virtualServiceKind), (spec) => spec.hosts, full);
+  const destinationRules = namers(definitions.all(destinationRuleKind), (spec) => [spec.host], full);
+  const shapedBy = (host: string): Shapes => [
+    sameList(virtualServices.of(host).map((definition) => withDelegates(definition, definitions, full))),
+    sameList(destinationRules.of(host)),
+  ];
+  const services = new Map<string, ServiceHost>();
   for (const service of definitions.all(serviceKind)) {
     const key = fullName(service.namespace as string, service.name);
-    const host = serviceHost(service.namespace as string, service.name, domain);
     const entry = entryOf(
       service,
       domain,
       sameList((versions.get(key) ?? []).toSorted((a, b) => (a.spec.version < b.spec.version ? -1 : 1))),
       routes.get(key)?.[0],
-      sameList(virtualServices(key, host).map((definition) => withDelegates(definition, definitions))),
-      sameList(destinationRules(key, host)),
+      ...shapedBy(serviceHost(service.namespace as string, service.name, domain)),
     );
     services.set(key, entry);
   }
-  return { domain, rootNamespace, services };
+  const listed = [...hostsOf(definitions.all(serviceEntryKind))].filter(
+    ([host]) => ownService({ services, domain }, host) === undefined,
+  );
+  const external = new Map(
+    listed
+      .toSorted(byKey)
+      .map(([host, entries]) => [host, entries.map((entry) => externalHost(entry, host, ...shapedBy(host)))]),
+  );
+  const known = [...[...services.values()].map(({ host }) => host), ...external.keys()];
+  const isKnown = (host: string): boolean =>
+    isWildcard(host)
+      ? known.some((one) => wildcardCovers(host, one))
+      : external.has(host) || ownService({ services, domain }, host) !== undefined;
+  const routed = virtualServices.hosts
+    .filter((host) => !isKnown(host))
+    .map((host) => routedHost(...shapedBy(host), host));
+  return { domain, rootNamespace, services, external, routed };
 });
+
+type Shapes = readonly [readonly RoutedBy[], readonly Definition<DestinationRuleSpec>[]];
 
 /** The short form of one port makes a new object each time it is asked. */
 const portsOf = remember((spec: ServiceSpec) => servicePorts(spec));
@@ -125,7 +207,8 @@ const entryOf = remember(
     route: Definition<RouteSpec> | undefined,
     virtualServices: readonly RoutedBy[],
     destinationRules: readonly Definition<DestinationRuleSpec>[],
-  ): MeshHost => ({
+  ): ServiceHost => ({
+    kind: 'service',
     ...identityOf(service, domain),
     identity: identityOf(service, domain),
     spec: service.spec,
@@ -138,43 +221,127 @@ const entryOf = remember(
   }),
 );
 
-function withDelegates(definition: Definition<VirtualServiceSpec>, definitions: DefinitionView): RoutedBy {
+const externalHost = remember(
+  (
+    definition: Definition<ServiceEntrySpec>,
+    host: string,
+    virtualServices: readonly RoutedBy[],
+    destinationRules: readonly Definition<DestinationRuleSpec>[],
+  ): ExternalHost => {
+    const { spec } = definition;
+    const ports = externalPorts(spec);
+    const identity = externalIdentity(definition, host);
+    return {
+      kind: 'external',
+      ...identity,
+      identity,
+      spec,
+      ports,
+      defaultPort:
+        ports.find(({ port }) => port === 80) ?? ports.find(({ protocol }) => protocol !== 'tcp') ?? ports[0],
+      virtualServices,
+      destinationRules,
+    };
+  },
+);
+
+const externalIdentity = remember(
+  ({ namespace }: Definition<ServiceEntrySpec>, host: string): HostIdentity => ({
+    namespace: namespace as string, // the kind is namespaced
+    name: host,
+    key: `${namespace}/${host}.`,
+    host,
+  }),
+);
+
+const externalPorts = remember((spec: ServiceEntrySpec): readonly HostPort[] =>
+  spec.ports.map(({ name, number, protocol: word }) => {
+    const protocol = protocolOf(word);
+    if (protocol === 'unknown') return { name, port: number, protocol: 'http', isUnknown: true };
+    return { name, port: number, protocol };
+  }),
+);
+
+const httpPort: HostPort = { name: 'http', port: 80, protocol: 'http' };
+
+const routedHost = remember(
+  (
+    virtualServices: readonly RoutedBy[],
+    destinationRules: readonly Definition<DestinationRuleSpec>[],
+    host: string,
+  ): RoutedHost => {
+    const identity: HostIdentity = { namespace: '', name: host, key: `/${host}.`, host };
+    return {
+      kind: 'routed',
+      ...identity,
+      identity,
+      ports: [httpPort],
+      defaultPort: httpPort,
+      virtualServices,
+      destinationRules,
+    };
+  },
+);
+
+function withDelegates(
+  definition: Definition<VirtualServiceSpec>,
+  definitions: DefinitionView,
+  full: (host: string, namespace: string) => string,
+): RoutedBy {
   const delegates = definition.spec.http.flatMap(({ delegate }) => {
     if (delegate === undefined) return [];
     return definitions.get(virtualServiceKind, delegate.namespace ?? definition.namespace, delegate.name) ?? [];
   });
-  return routedByOf(definition, sameList(delegates));
+  const spelled = [definition, ...delegates].flatMap((owner) => {
+    const namespace = owner.namespace as string; // the kind is namespaced
+    return destinationHosts(owner).map((host) => [spelling(namespace, host), full(host, namespace)]);
+  });
+  return routedByOf(definition, sameList(delegates), JSON.stringify(spelled));
 }
 
+/** Every host that its rules send to, as written. */
+const destinationHosts = remember((definition: Definition<VirtualServiceSpec>): readonly string[] => {
+  const destinations = definition.spec.http.flatMap(destinationsOf);
+  return [...new Set(destinations.map(([{ host }]) => host))];
+});
+
 const routedByOf = remember(
-  (definition: Definition<VirtualServiceSpec>, delegates: readonly Definition<VirtualServiceSpec>[]): RoutedBy => ({
+  (
+    definition: Definition<VirtualServiceSpec>,
+    delegates: readonly Definition<VirtualServiceSpec>[],
+    spelled: string,
+  ): RoutedBy => ({
     definition,
     delegates,
+    fullHosts: new Map(JSON.parse(spelled) as [string, string][]), // written by `withDelegates`
   }),
 );
 
 /**
- * Who names a service by a host, the closest first: a full name before any wildcard, a longer wildcard before a shorter, and then
- * by name. Exact hosts are looked up, only wildcards are tried one by one.
+ * Who names a host, the closest first: a full name before any wildcard, a longer wildcard before a shorter, and then by name.
+ * Exact hosts are looked up, only wildcards are tried one by one.
  */
 function namers<Spec>(
   definitions: readonly Definition<Spec>[],
-  hostsOf: (spec: Spec) => readonly string[],
-  domain: string,
-): (key: string, host: string) => readonly Definition<Spec>[] {
+  hostsOfSpec: (spec: Spec) => readonly string[],
+  full: (host: string, namespace: string) => string,
+): { of(host: string): readonly Definition<Spec>[]; readonly hosts: readonly string[] } {
   const sorted = definitions.toSorted((a, b) => (precedes(a, b) ? -1 : 1));
-  const hosts = sorted.flatMap((definition) => hostsOf(definition.spec).map((host) => ({ host, definition })));
-  const wildcards = hosts.filter(({ host }) => isWildcard(host)).toSorted((a, b) => b.host.length - a.host.length);
+  const named = sorted.flatMap((definition) => {
+    const namespace = definition.namespace as string; // both kinds are namespaced
+    return hostsOfSpec(definition.spec).map((host) => ({ host: full(host, namespace), definition }));
+  });
+  const wildcards = named.filter(({ host }) => isWildcard(host)).toSorted((a, b) => b.host.length - a.host.length);
   const exact = groupBy(
-    hosts.filter(({ host }) => !isWildcard(host)),
-    ({ host, definition }) => {
-      const named = serviceOfHost(host, definition.namespace as string, domain); // both kinds are namespaced
-      return named === undefined ? '' : fullName(named.namespace, named.service);
-    },
+    named.filter(({ host }) => !isWildcard(host)),
+    ({ host }) => host,
   );
-  return (key, fullHost) => {
-    const covering = wildcards.filter(({ host }) => wildcardCovers(host, fullHost));
-    return [...new Set([...(exact.get(key) ?? []), ...covering].map(({ definition }) => definition))];
+  return {
+    of(host) {
+      const covering = wildcards.filter((one) => wildcardCovers(one.host, host));
+      return [...new Set([...(exact.get(host) ?? []), ...covering].map(({ definition }) => definition))];
+    },
+    hosts: [...new Set(named.map(({ host }) => host))].toSorted(),
   };
 }
 

@@ -11,16 +11,18 @@ import { callerPolicy } from './caller-policy.js';
 import { missingCluster, outboundCluster } from './clusters.js';
 import { loadAssignment } from './endpoints.js';
 import { type Callee, calleeOf, selectionsOf } from './envoy-clusters.js';
-import { findHost, indexOf, type MeshHost, routedBy } from './mesh-index.js';
+import { externalCluster } from './external-clusters.js';
+import { discoveryOf, externalEndpoints } from './external-endpoints.js';
+import { findHost, indexOf, type MeshHost, routedBy, visibleHosts } from './mesh-index.js';
 import type { Rules } from './policy.js';
 import { remember, sameList } from './remember.js';
 import type { TranslationProblem } from './resources.js';
 import { clusterName } from './route-action.js';
-import { outboundRoutes, virtualHost } from './routes.js';
+import { outboundRoutes, virtualHost, withoutRivals } from './routes.js';
 import { compiledRules, effectiveRules, rulesFor, targetHosts, targetsOf } from './rules.js';
-import { factsOf } from './service-facts.js';
+import { factsOfHost } from './service-facts.js';
 
-/** A service that the audience names, with the rules that hold for it. */
+/** A host that the audience can name, with the rules that hold for it. */
 export interface Named {
   readonly entry: MeshHost;
   readonly rules: Rules;
@@ -70,10 +72,11 @@ function inputsOf(
     ...callees.map((key) => index.services.get(key)),
     ...targets.map((host) => findHost(index, host, caller.namespace)),
   ];
-  const changing = hosts.flatMap((host) =>
-    host === undefined ? [] : [snapshot.releases.get(host.key), snapshot.endpoints.get(host.key)],
+  const visible = visibleHosts(index, caller.namespace);
+  const changing = [...hosts, ...visible].flatMap((host) =>
+    host === undefined ? [] : [snapshot.releases.get(host.key), endpointsOf(snapshot, host)],
   );
-  return [index.domain, index.rootNamespace, ...hosts, ...changing];
+  return [index.domain, index.rootNamespace, visible, ...hosts, ...changing];
 }
 
 function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
@@ -97,12 +100,11 @@ function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
   const reach = (entry: MeshHost): void => {
     reachable.set(entry.host, calleeOf(entry, callerPolicy(entry, caller.namespace, index.rootNamespace)));
   };
-  for (const key of callees) {
-    const entry = index.services.get(key);
-    if (entry === undefined) continue;
+  const services = callees.map((key) => index.services.get(key)).filter((service) => service !== undefined);
+  for (const entry of [...services, ...visibleHosts(index, caller.namespace)]) {
     const rules = effectiveRules(snapshot, entry, caller.namespace);
-    named.set(key, { entry, rules });
-    reach(entry);
+    named.set(entry.key, { entry, rules });
+    if (entry.kind !== 'routed') reach(entry);
     for (const target of targetHosts(rules)) {
       const found = findHost(index, target, caller.namespace);
       if (found !== undefined) reach(found);
@@ -119,13 +121,15 @@ function clustersOf(
   const clusters: ClusterJson[] = [];
   const endpoints: ClusterLoadAssignmentJson[] = [];
   for (const { entry, policy } of scene.reachable.values()) {
-    const facts = factsOf(snapshot, entry.key);
-    if (facts === undefined) continue;
-    const known = snapshot.endpoints.get(entry.key) ?? noEndpoints;
+    const facts = factsOfHost(snapshot, entry);
+    const known = endpointsOf(snapshot, entry);
     for (const port of entry.ports) {
       for (const selection of selectionsOf(facts, policy)) {
-        clusters.push(outboundCluster(entry.identity, port, selection));
-        endpoints.push(loadAssignment(facts, port, selection, known));
+        const cluster = outboundCluster(entry.identity, port, selection);
+        const assignment = loadAssignment(facts, port, selection, known);
+        const discovery = entry.kind === 'external' ? discoveryOf(entry) : 'given';
+        clusters.push(externalCluster(cluster, discovery, assignment));
+        if (discovery === 'given') endpoints.push(assignment);
       }
     }
   }
@@ -136,6 +140,12 @@ function clustersOf(
 }
 
 const noEndpoints: readonly Endpoint[] = [];
+
+function endpointsOf(snapshot: MeshSnapshot, host: MeshHost): readonly Endpoint[] {
+  if (host.kind === 'external') return externalEndpoints(snapshot, host);
+  return snapshot.endpoints.get(host.key) ?? noEndpoints;
+}
+
 const missingClusterOf = remember((_audience: Audience, name: string): ClusterJson => missingCluster(name));
 
 /** Names of all Envoy clusters that rules send to: every one of them must exist, or Envoy refuses the routes. */
@@ -151,17 +161,10 @@ function routesOf(snapshot: MeshSnapshot, { caller }: Audience, scene: Scene): R
   const { domain } = indexOf(snapshot.definitions);
   const hosts = [...scene.named.values()].flatMap(({ entry, rules }) =>
     entry.ports.map((port) =>
-      virtualHost(
-        entry,
-        port,
-        rulesFor(rules, caller, port.port),
-        targetsIn(scene, rules),
-        entry.namespace === caller.namespace,
-        domain,
-      ),
+      virtualHost(entry, port, rulesFor(rules, caller, port.port), targetsIn(scene, rules), caller.namespace, domain),
     ),
   );
-  return outboundRoutes(sameList(hosts));
+  return outboundRoutes(sameList(withoutRivals(hosts)));
 }
 
 export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, rules: Rules): readonly Callee[] {
@@ -175,7 +178,8 @@ export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, rules: Rul
 function problemsOf(snapshot: MeshSnapshot, { caller }: Audience, { named }: Scene): readonly TranslationProblem[] {
   const { domain } = indexOf(snapshot.definitions);
   return [...named.values()].flatMap(({ entry }) => {
-    const definition = routedBy(entry, caller.namespace)?.definition ?? entry.route;
+    const definition =
+      routedBy(entry, caller.namespace)?.definition ?? (entry.kind === 'service' ? entry.route : undefined);
     if (definition === undefined) return [];
     const { kind, namespace = '', name } = definition;
     return compiledRules(entry, caller.namespace, domain).problems.map((message) => ({

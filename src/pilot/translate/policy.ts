@@ -3,9 +3,9 @@
  * laid over it, and `routes.ts` and `listeners.ts` write it as Envoy understands it.
  */
 
-/** The definition that a rule stands in; `Service` is the default that nobody wrote. */
+/** The definition that a rule stands in; `Service` and `ServiceEntry` are the default that nobody wrote. */
 export interface RuleSource {
-  readonly kind: 'Route' | 'VirtualService' | 'Service';
+  readonly kind: 'Route' | 'VirtualService' | 'Service' | 'ServiceEntry';
   readonly namespace: string;
   readonly name: string;
 }

@@ -1,11 +1,12 @@
 /** RouteConfigurations: `outbound` with a virtual host per service and port, `upstream|<name>`, `inbound|<port>`. */
+import { serviceOfFullHost } from '../../dsl/host.js';
 import type { Protocol } from '../../model/fields.js';
 import { inboundClusterName } from '../../model/names.js';
-import type { ServicePort } from '../../model/service-shape.js';
 import type { RouteConfigurationJson, RouteJson, VirtualHostJson } from '../../xds/envoy-json.js';
 import { defaultRule } from './compile-route.js';
 import type { Callee } from './envoy-clusters.js';
-import type { MeshHost } from './mesh-index.js';
+import { discoveryOf } from './external-endpoints.js';
+import type { HostPort, MeshHost } from './mesh-index.js';
 import { anyRequest, type Destination, type Rule, type Rules } from './policy.js';
 import type { ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
@@ -34,7 +35,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 /** One service port as a caller in some namespace sees it. */
 export interface Outlet {
   readonly entry: MeshHost;
-  readonly port: ServicePort;
+  readonly port: HostPort;
   readonly rules: Rules;
   /** Services that the rules send to. */
   readonly targets: readonly Callee[];
@@ -48,12 +49,12 @@ export const outboundRoutes: (virtualHosts: readonly VirtualHostJson[]) => Route
 /** A listener of its own means its service, whatever the host says. */
 export const upstreamRoutes: (
   entry: MeshHost,
-  port: ServicePort,
+  port: HostPort,
   rules: Rules,
   targets: readonly Callee[],
   name: string,
 ) => RouteConfigurationJson = remember(
-  (entry: MeshHost, port: ServicePort, rules: Rules, targets: readonly Callee[], name: string) => {
+  (entry: MeshHost, port: HostPort, rules: Rules, targets: readonly Callee[], name: string) => {
     const place = placeOf({ entry, port, rules, targets });
     const routes = rules.flatMap((rule) => ruleRoutes(rule, place));
     return callerRoutes(name, [{ name, domains: ['*'], routes }]);
@@ -120,31 +121,46 @@ export function inboundName(port: number): string {
   return `inbound|${port}`;
 }
 
-/** The virtual host of one service port: `isLocal` when the caller is in the same namespace and may leave it out. */
+/** The virtual host of one port of a host. */
 export const virtualHost: (
   entry: MeshHost,
-  port: ServicePort,
+  port: HostPort,
   rules: Rules,
   targets: readonly Callee[],
-  isLocal: boolean,
+  callerNamespace: string,
   domain: string,
 ) => VirtualHostJson = remember(
   (
     entry: MeshHost,
-    port: ServicePort,
+    port: HostPort,
     rules: Rules,
     targets: readonly Callee[],
-    isLocal: boolean,
+    callerNamespace: string,
     domain: string,
   ): VirtualHostJson => {
     const place = placeOf({ entry, port, rules, targets });
     const routes = port.protocol === 'tcp' ? [] : rules.flatMap((rule) => ruleRoutes(rule, place));
     return {
       name: `${entry.host}:${port.port}`,
-      domains: domainsOf(entry, port, isLocal, domain),
+      domains: domainsOf(entry, port, callerNamespace, domain),
       routes: [connectRoute(port, rules, place), ...routes],
     };
   },
+);
+
+/** A domain may stand once: of two hosts with the same address, or the same short name, the first has it. */
+export function withoutRivals(hosts: readonly VirtualHostJson[]): readonly VirtualHostJson[] {
+  const taken = new Set<string>();
+  return hosts.flatMap((host) => {
+    const free = (host.domains ?? []).filter((domain) => !taken.has(domain));
+    for (const domain of free) taken.add(domain);
+    if (free.length === host.domains?.length) return [host];
+    return free.length === 0 ? [] : [withDomains(host, free.join(' '))];
+  });
+}
+
+const withDomains = remember(
+  (host: VirtualHostJson, domains: string): VirtualHostJson => ({ ...host, domains: domains.split(' ') }),
 );
 
 function placeOf({ entry, port, targets }: Outlet): RulePlace {
@@ -161,23 +177,45 @@ function isStreaming(protocol: string): boolean {
 }
 
 /** Every name with its port, and the bare names where a bare host means this port. Never by ignoring ports: they tell services apart. */
-function domainsOf(entry: MeshHost, port: ServicePort, isLocal: boolean, domain: string): string[] {
-  const names = [
-    ...(isLocal ? [entry.name] : []),
-    `${entry.name}.${entry.namespace}`,
-    `${entry.name}.${entry.namespace}.svc`,
-    `${entry.name}.${entry.namespace}.svc.${domain}`,
-  ];
-  const isDefault = entry.defaultPort.port === port.port;
+function domainsOf(entry: MeshHost, port: HostPort, callerNamespace: string, domain: string): string[] {
+  const names = namesOf(entry, callerNamespace, domain);
+  const isDefault = entry.defaultPort?.port === port.port && (!isNamedByCaller(entry) || port.port === 80);
   return [...(isDefault ? names : []), ...names.map((name) => `${name}:${port.port}`)];
+}
+
+/** Requests to any host of a wildcard go to the very host and port that they name, and a bare host means port 80 there. */
+function isNamedByCaller(entry: MeshHost): boolean {
+  return entry.kind === 'external' && discoveryOf(entry) === 'named-by-caller';
+}
+
+/** Short forms are for names of our domain only; the shortest for callers of the same namespace. */
+function namesOf(entry: MeshHost, callerNamespace: string, domain: string): readonly string[] {
+  const own = serviceOfFullHost(entry.host, domain);
+  if (own === undefined) return [entry.host, ...addressesOf(entry)];
+  const { service, namespace } = own;
+  return [
+    ...(namespace === callerNamespace ? [service] : []),
+    `${service}.${namespace}`,
+    `${service}.${namespace}.svc`,
+    entry.host,
+    ...addressesOf(entry),
+  ];
+}
+
+/** Addresses that a caller may name instead of the host: no ranges, which no virtual host can say. */
+function addressesOf(entry: MeshHost): readonly string[] {
+  if (entry.kind !== 'external') return [];
+  return entry.spec.addresses
+    .filter((address) => !address.includes('/') && address !== '0.0.0.0')
+    .map((address) => (address.includes(':') ? `[${address.toLowerCase()}]` : address));
 }
 
 /**
  * CONNECT to an HTTP service: the bytes inside go round to this sidecar's tunnel listener, where each request is routed by its
- * own authority. CONNECT to a TCP service goes straight to it.
+ * own authority. CONNECT to a TCP service, or to a port of which nobody knows what it speaks, goes straight to it.
  */
-function connectRoute(port: ServicePort, rules: Rules, place: RulePlace): RouteJson {
-  const destinations = port.protocol === 'tcp' ? tcpDestinations(place.entry, rules) : [];
+function connectRoute(port: HostPort, rules: Rules, place: RulePlace): RouteJson {
+  const destinations = port.protocol === 'tcp' || port.isUnknown === true ? tcpDestinations(place.entry, rules) : [];
   const [first, ...others] = destinations.map((target) => ({
     name: clusterName(target, place),
     weight: target.weight,

@@ -6,7 +6,7 @@ import { type CallerPolicy, callerPolicy } from './caller-policy.js';
 import { type Compiled, compileRoute, defaultRule } from './compile-route.js';
 import { compileVirtualService } from './compile-virtual-service.js';
 import { versionsOf } from './envoy-clusters.js';
-import { findHost, indexOf, type MeshHost, routedBy } from './mesh-index.js';
+import { findHost, indexOf, type MeshHost, routedBy, type ServiceHost } from './mesh-index.js';
 import { overlay, type Shift, shiftOf } from './overlay.js';
 import type { CallerCondition, Rule, Rules, Target } from './policy.js';
 import { remember, sameList } from './remember.js';
@@ -23,13 +23,13 @@ export interface Caller {
 /** As the definitions say, before any release: a VirtualService before a Route before the default. */
 export function compiledRules(entry: MeshHost, callerNamespace: string, domain: string): Compiled {
   const virtualService = routedBy(entry, callerNamespace);
-  return virtualService === undefined ? ownRules(entry, domain) : compileVirtualService(virtualService, domain);
+  return virtualService === undefined ? ownRules(entry, domain) : compileVirtualService(virtualService);
 }
 
 const ownRules: (entry: MeshHost, domain: string) => Compiled = remember(
   (entry: MeshHost, domain: string): Compiled => {
     const fallback = defaultRule(entry.identity);
-    if (entry.route === undefined) return { rules: [fallback], problems: [] };
+    if (entry.kind !== 'service' || entry.route === undefined) return { rules: [fallback], problems: [] };
     const { rules, problems } = compileRoute(entry.route, domain);
     // What no rule of a Route takes goes to the stable version; a VirtualService answers 404 there, as Istio does.
     return { rules: [...rules, fallback], problems };
@@ -51,7 +51,7 @@ export function effectiveRules(snapshot: MeshSnapshot, entry: MeshHost, callerNa
   return rules;
 }
 
-const shiftFor = remember((release: Release, { spec, host }: MeshHost): Shift | undefined =>
+const shiftFor = remember((release: Release, { spec, host }: ServiceHost): Shift | undefined =>
   shiftOf(spec, host, release),
 );
 

@@ -6,7 +6,7 @@ import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { byText } from '../../model/order.js';
 import { effectiveStable, isActive, type Release } from '../../model/release.js';
 import type { VersionSpec } from '../../model/version.js';
-import { indexOf, type MeshHost } from './mesh-index.js';
+import { indexOf, type MeshHost, type ServiceHost } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
 
 export interface KnownVersion {
@@ -14,13 +14,24 @@ export interface KnownVersion {
   readonly labels: Labels;
 }
 
-export interface ServiceFacts {
+export interface HostFacts {
   readonly entry: MeshHost;
   /** What plain traffic gets, a succeeded release included; undefined: all versions. */
   readonly stable: string | undefined;
   /** Sorted. */
   readonly versions: readonly KnownVersion[];
 }
+
+export interface ServiceFacts extends HostFacts {
+  readonly entry: ServiceHost;
+}
+
+/** Who serves a host that is no service of ours is known by labels alone: all of it is plain, and there are no versions. */
+export function factsOfHost(snapshot: MeshSnapshot, entry: MeshHost): HostFacts {
+  return (entry.kind === 'service' ? factsOf(snapshot, entry.key) : undefined) ?? withoutVersions(entry);
+}
+
+const withoutVersions = remember((entry: MeshHost): HostFacts => ({ entry, stable: undefined, versions: [] }));
 
 export function factsOf(snapshot: MeshSnapshot, key: string): ServiceFacts | undefined {
   const entry = indexOf(snapshot.definitions).services.get(key);
@@ -31,7 +42,7 @@ export function factsOf(snapshot: MeshSnapshot, key: string): ServiceFacts | und
 }
 
 const facts = remember(
-  (entry: MeshHost, stable: string | undefined, versions: readonly KnownVersion[]): ServiceFacts => ({
+  (entry: ServiceHost, stable: string | undefined, versions: readonly KnownVersion[]): ServiceFacts => ({
     entry,
     stable,
     versions,
@@ -43,7 +54,7 @@ const facts = remember(
  * service without any Version runs outside: its versions are those that registered.
  */
 function versionsOf(
-  entry: MeshHost,
+  entry: ServiceHost,
   release: Release | undefined,
   endpoints: readonly Endpoint[],
 ): readonly KnownVersion[] {
@@ -80,7 +91,7 @@ const registeredVersion = remember(
   }),
 );
 
-function namedVersions(entry: MeshHost, release: Release | undefined): readonly string[] {
+function namedVersions(entry: ServiceHost, release: Release | undefined): readonly string[] {
   const splits = entry.route?.spec.rules.flatMap((rule) => rule.split.map((part) => part.version)) ?? [];
   const stable = entry.spec.stable === undefined ? [] : [entry.spec.stable];
   const isEffective = isActive(release) || release?.phase === 'succeeded';

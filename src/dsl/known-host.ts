@@ -1,0 +1,78 @@
+/** What a host in a rule stands for: a service of ours, or one host of a ServiceEntry. */
+import type { Definition, DefinitionView } from '../model/definition.js';
+import { serviceKind } from '../model/service.js';
+import { type ServiceSpec, servicePorts } from '../model/service-shape.js';
+import { isExportedTo } from './fields.js';
+import { domainOf, fullHostOf, resolveHost, serviceOfFullHost } from './host.js';
+import { serviceEntryKind } from './service-entry.js';
+import type { ServiceEntrySpec } from './service-entry-shape.js';
+
+export interface KnownHost {
+  /** Its full name, in lower case. */
+  readonly host: string;
+  /** As a message calls it: `reviews`, or the host itself. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly ports: readonly number[];
+  /** Absent for a host of a ServiceEntry. */
+  readonly service: Definition<ServiceSpec> | undefined;
+}
+
+/** The host as a rule of `namespace` means it; undefined when nobody has it, or nobody shows it to that namespace. */
+export function findKnownHost(view: DefinitionView, host: string, namespace: string): KnownHost | undefined {
+  const full = fullHostIn(view, host, namespace);
+  const own = serviceOfFullHost(full, domainOf(view));
+  const service = own && view.get(serviceKind, own.namespace, own.service);
+  if (own !== undefined && service !== undefined) {
+    const ports = servicePorts(service.spec).map(({ port }) => port);
+    return { host: full, name: own.service, namespace: own.namespace, ports, service };
+  }
+  const entries = listedHosts(view).get(full) ?? [];
+  const visible = entries.filter(({ spec, namespace: owner = '' }) => isVisible(spec, owner, namespace));
+  const entry = visible.find((candidate) => candidate.namespace === namespace) ?? visible[0];
+  if (entry === undefined) return undefined;
+  const ports = entry.spec.ports.map(({ number }) => number);
+  return { host: full, name: full, namespace: entry.namespace as string, ports, service: undefined }; // the kind is namespaced
+}
+
+export function fullHostIn(view: DefinitionView, host: string, namespace: string): string {
+  return resolveHost(host, namespace, domainOf(view), {
+    isService: (name) => view.get(serviceKind, name.namespace, name.service) !== undefined,
+    isListed: (full) => listedHosts(view).has(full),
+  });
+}
+
+/** Does a namespace see the hosts of a ServiceEntry? */
+export function isVisible({ exportTo }: ServiceEntrySpec, owner: string, namespace: string): boolean {
+  return !(exportTo ?? []).includes('~') && isExportedTo(exportTo, owner, namespace);
+}
+
+/** Names that a rule of `namespace` could have meant, for a hint. */
+export function hostNames(view: DefinitionView, namespace: string): readonly string[] {
+  return [...view.names('Service', namespace), ...listedHosts(view).keys()];
+}
+
+type Listed = ReadonlyMap<string, readonly Definition<ServiceEntrySpec>[]>;
+
+const lists = new WeakMap<readonly Definition<ServiceEntrySpec>[], Listed>();
+
+/** All hosts of ServiceEntries, each with the entries that have it, sorted by namespace and name. */
+function listedHosts(view: DefinitionView): Listed {
+  const entries = view.all(serviceEntryKind);
+  let listed = lists.get(entries);
+  if (listed === undefined) lists.set(entries, (listed = hostsOf(entries)));
+  return listed;
+}
+
+export function hostsOf(entries: readonly Definition<ServiceEntrySpec>[]): Listed {
+  const listed = new Map<string, Definition<ServiceEntrySpec>[]>();
+  for (const entry of entries) {
+    for (const host of new Set(entry.spec.hosts.map(fullHostOf))) {
+      const known = listed.get(host) ?? [];
+      listed.set(host, known);
+      // Of two in one namespace the first by name has it.
+      if (!known.some(({ namespace }) => namespace === entry.namespace)) known.push(entry);
+    }
+  }
+  return listed;
+}

@@ -1,0 +1,126 @@
+import type { Definition, DefinitionView } from '../model/definition.js';
+import { defineKind, type Report } from '../model/kind.js';
+import { serviceKind } from '../model/service.js';
+import { networkingVersions } from './fields.js';
+import { domainOf, fullHostOf, isWildcard, serviceOfFullHost } from './host.js';
+import { protocolOf, type ServiceEntrySpec, serviceEntrySchema } from './service-entry-shape.js';
+
+export const serviceEntryKind = defineKind<ServiceEntrySpec>({
+  kind: 'ServiceEntry',
+  plural: 'serviceentries',
+  aliases: ['se'],
+  apiVersions: networkingVersions,
+  namespaced: true,
+  summary: "Istio's kind: hosts that the mesh does not run, and where they are.",
+  schema: serviceEntrySchema,
+  columns: [
+    { header: 'HOSTS', value: (d) => d.spec.hosts.join(',') },
+    { header: 'LOCATION', value: (d) => d.spec.location },
+    { header: 'RESOLUTION', value: (d) => d.spec.resolution },
+  ],
+  check: checkServiceEntry,
+});
+
+function checkServiceEntry(definition: Definition<ServiceEntrySpec>, view: DefinitionView, report: Report): void {
+  const { spec } = definition;
+  for (const [i, host] of spec.hosts.entries()) checkHost(host, i, definition, view, report);
+  if (spec.ports.length === 0)
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path: ['spec', 'ports'],
+      message: 'without ports nobody can call it',
+      hint: 'write ports: [{ number: 443, name: https, protocol: TLS }]',
+    });
+  checkSelector(definition, report);
+  checkBytes(definition, report);
+}
+
+function checkHost(
+  host: string,
+  i: number,
+  definition: Definition<ServiceEntrySpec>,
+  view: DefinitionView,
+  report: Report,
+): void {
+  const path = ['spec', 'hosts', i];
+  const full = fullHostOf(host);
+  const own = serviceOfFullHost(full, domainOf(view));
+  if (own !== undefined && view.get(serviceKind, own.namespace, own.service) !== undefined) {
+    report({
+      code: 'MESH1009',
+      severity: 'warning',
+      path,
+      message: `"${host}" is the Service ${own.namespace}/${own.service}, which wins: this entry says nothing about it`,
+      hint: 'give the entry another host, or remove the Service',
+    });
+  }
+  const rival = view
+    .all(serviceEntryKind)
+    .find((other) => other.namespace === definition.namespace && other.spec.hosts.map(fullHostOf).includes(full));
+  if (rival !== undefined && rival.name < definition.name) {
+    report({
+      code: 'MESH1009',
+      severity: 'warning',
+      path,
+      message: `ServiceEntry ${rival.namespace}/${rival.name} already has the host "${host}" and wins`,
+      hint: 'put its ports and endpoints into one ServiceEntry',
+    });
+  }
+  if (/^\*[^.]/.test(host)) {
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path,
+      message: `"${host}" takes every name that ends so, in the middle of a word too`,
+      hint: `write *.${host.slice(1)} for the names below it`,
+    });
+  }
+  if (!isWildcard(host) || (definition.spec.resolution !== 'NONE' && definition.spec.resolution !== 'DYNAMIC_DNS'))
+    return;
+  for (const [p, { number, targetPort }] of definition.spec.ports.entries()) {
+    if (targetPort === undefined || targetPort === number) continue;
+    report({
+      code: 'MESH1017',
+      path: ['spec', 'ports', p, 'targetPort'],
+      message: `requests to "${host}" go to the host and port that the caller names: another targetPort is not supported`,
+      hint: 'leave targetPort out, or name the hosts one by one',
+    });
+  }
+}
+
+function checkSelector({ spec }: Definition<ServiceEntrySpec>, report: Report): void {
+  if (spec.workloadSelector === undefined) return;
+  const path = ['spec', 'workloadSelector'];
+  if (spec.resolution === 'NONE' || spec.resolution === 'DYNAMIC_DNS') {
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path,
+      message: `with resolution ${spec.resolution} nobody is selected: requests go to the host itself`,
+      hint: 'write resolution: STATIC',
+    });
+  } else if (Object.keys(spec.workloadSelector.labels).length === 0) {
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path,
+      message: 'a selector without labels takes every workload of the namespace',
+      hint: 'write the labels of those that serve it',
+    });
+  }
+}
+
+/** Nothing is intercepted: bytes reach a host by a tunnel, or by a listener that a Sidecar opens for it. */
+function checkBytes({ spec }: Definition<ServiceEntrySpec>, report: Report): void {
+  for (const [i, { number, protocol }] of spec.ports.entries()) {
+    if (protocolOf(protocol) !== 'tcp' || spec.addresses.length === 0) continue;
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path: ['spec', 'ports', i],
+      message: `port ${number} carries bytes: connections to its addresses are not taken by the proxy`,
+      hint: 'reach it by CONNECT through MESH_PROXY, or by a port of its own in the egress of a Sidecar',
+    });
+  }
+}

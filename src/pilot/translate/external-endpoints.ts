@@ -1,0 +1,133 @@
+/** Who serves a host of a ServiceEntry: its own endpoints, those that its selector takes, or the name itself. */
+import type { ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
+import { workloadEntryKind } from '../../dsl/workload-entry.js';
+import { isUnixAddress, type Workload } from '../../dsl/workload-shape.js';
+import type { Definition } from '../../model/definition.js';
+import type { Endpoint } from '../../model/instance.js';
+import { labelsOf, selects } from '../../model/labels.js';
+import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { fullName } from '../../model/names.js';
+import { type ExternalHost, indexOf, type ServiceHost } from './mesh-index.js';
+import { remember, sameList } from './remember.js';
+
+/** What only workloads from outside say of themselves. */
+export interface ExternalEndpoint extends Endpoint {
+  readonly subZone?: string;
+  readonly weight?: number;
+}
+
+/** Where the cluster of a host finds its endpoints. */
+export type Discovery = 'given' | 'dns' | 'first-of-dns' | 'named-by-caller';
+
+/** An exact host without endpoints is looked up by its own name, whether that is said or not; a wildcard leaves the name to the caller. */
+export function discoveryOf({ spec, host }: ExternalHost): Discovery {
+  switch (spec.resolution) {
+    case 'STATIC':
+      return 'given';
+    case 'DNS':
+      return 'dns';
+    case 'DNS_ROUND_ROBIN':
+      return 'first-of-dns';
+    case 'NONE':
+    case 'DYNAMIC_DNS':
+      return host.startsWith('*') ? 'named-by-caller' : 'dns';
+  }
+}
+
+/** The same list while nothing has changed that it is made of. */
+export function externalEndpoints(snapshot: MeshSnapshot, host: ExternalHost): readonly ExternalEndpoint[] {
+  const { spec, namespace } = host;
+  if (discoveryOf(host) === 'named-by-caller') return none;
+  const isByHost = spec.resolution === 'NONE' || (spec.endpoints ?? []).length === 0;
+  if (spec.workloadSelector !== undefined && spec.resolution !== 'NONE') {
+    const ofOthers = selectedEntries(snapshot.definitions.all(workloadEntryKind), spec, namespace);
+    const ofOurs = selectedInstances(snapshot.endpoints, indexOf(snapshot.definitions).services, spec, namespace);
+    return sameList([...ofOthers, ...ofOurs]);
+  }
+  if (!isByHost) return inlineEndpoints(spec);
+  return spec.resolution === 'STATIC' ? none : ownName(spec, host.host);
+}
+
+const none: readonly ExternalEndpoint[] = [];
+
+const ownName = remember((spec: ServiceEntrySpec, host: string): readonly ExternalEndpoint[] =>
+  sameList(workloadEndpoints({ address: host, ports: {}, labels: {} }, spec, {})),
+);
+
+const inlineEndpoints = remember((spec: ServiceEntrySpec): readonly ExternalEndpoint[] =>
+  sameList((spec.endpoints ?? []).flatMap((workload) => workloadEndpoints(workload, spec, workload.labels))),
+);
+
+const selectedEntries = remember(
+  (entries: readonly Definition<Workload>[], spec: ServiceEntrySpec, namespace: string): readonly ExternalEndpoint[] =>
+    sameList(
+      entries
+        .filter(
+          (entry) =>
+            entry.namespace === namespace && selects(spec.workloadSelector?.labels ?? {}, labelsOfEntry(entry)),
+        )
+        .flatMap((entry) => endpointsOfEntry(entry, spec)),
+    ),
+);
+
+/** Labels of the object count before those of its spec, as in Istio. */
+const labelsOfEntry = remember(({ spec, labels }: Definition<Workload>) => ({ ...spec.labels, ...labels }));
+
+const endpointsOfEntry = remember((entry: Definition<Workload>, spec: ServiceEntrySpec): readonly ExternalEndpoint[] =>
+  workloadEndpoints(entry.spec, spec, labelsOfEntry(entry)),
+);
+
+/** Instances of ours with such labels, where they serve a port of the same name, or of the number that the entry means. */
+const selectedInstances = remember(
+  (
+    endpoints: MeshSnapshot['endpoints'],
+    services: ReadonlyMap<string, ServiceHost>,
+    spec: ServiceEntrySpec,
+    namespace: string,
+  ): readonly ExternalEndpoint[] => {
+    const found: ExternalEndpoint[] = [];
+    for (const [key, list] of endpoints) {
+      const service = services.get(key);
+      for (const endpoint of list) {
+        if (endpoint.namespace !== namespace || fullName(endpoint.namespace, endpoint.service) !== key) break;
+        if (service !== undefined) found.push(...servedPorts(endpoint, service, spec));
+      }
+    }
+    return sameList(found);
+  },
+);
+
+const servedPorts = remember(
+  (endpoint: Endpoint, service: ServiceHost, spec: ServiceEntrySpec): readonly ExternalEndpoint[] => {
+    const labels = labelsOf(endpoint.service, endpoint.version, endpoint.labels);
+    if (!selects(spec.workloadSelector?.labels ?? {}, labels)) return [];
+    const served = service.ports.find(({ name }) => name === endpoint.portName);
+    return spec.ports
+      .filter(({ name, number, targetPort = number }) => name === endpoint.portName || served?.port === targetPort)
+      .map(({ name }) => ({ ...endpoint, portName: name, labels }));
+  },
+);
+
+function workloadEndpoints(
+  workload: Pick<Workload, 'address' | 'ports' | 'labels' | 'locality' | 'weight'>,
+  spec: ServiceEntrySpec,
+  labels: Endpoint['labels'],
+): readonly ExternalEndpoint[] {
+  const [region = '', zone = '', subZone] = (workload.locality ?? '').split('/');
+  return spec.ports.map(({ name, number, targetPort = number }) => ({
+    namespace: '',
+    service: '',
+    version: '',
+    portName: name,
+    address: workload.address,
+    port: isUnixAddress(workload.address) ? 0 : (workload.ports[name] ?? targetPort),
+    health: 'HEALTHY',
+    labels,
+    instance: '',
+    node: '',
+    region,
+    zone,
+    ...(subZone === undefined ? {} : { subZone }),
+    ...(workload.weight === undefined ? {} : { weight: workload.weight }),
+  }));
+}
