@@ -1,8 +1,9 @@
 /** Does what next-steps.ts has decided: one entry per action, so that a new action does not compile without its effect. */
 
 import { LABELS, type Role } from '../model/container-labels.js';
-import { composeProject, sidecarName } from '../model/names.js';
+import { composeProject } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
+import { composeServices } from '../planner/compose.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { messageOf } from '../runtime/mesh-error.js';
@@ -66,8 +67,10 @@ const executors: Executors = {
     return 'done';
   },
 
-  'bring-up': async ({ instances }, { node, compose, files, rests, log, news }, signal) => {
-    const services = instances.flatMap((instance) => [instance, sidecarName(instance)]);
+  'bring-up': async ({ instances }, { node, plan, compose, files, rests, log, news }, signal) => {
+    const planned = plan()?.instances.filter(({ instance }) => instances.includes(instance)) ?? [];
+    const services = planned.flatMap(composeServices);
+    if (services.length === 0) return 'done'; // not wanted any more
     // Before, since the first of them may serve before compose is done with the last.
     for (const instance of instances) news.instance(instance, 'started', 'compose brings up its containers');
     try {

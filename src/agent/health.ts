@@ -1,6 +1,6 @@
 /** Probes what runs on the node, each instance at its own pace, and remembers the verdicts. */
 import { durationMs } from '../model/fields.js';
-import type { PlannedInstance } from '../model/node-plan.js';
+import { isGateway, type PlannedInstance } from '../model/node-plan.js';
 import type { Clock } from '../runtime/clock.js';
 import type { HealthVerdict } from './actual.js';
 import type { Docker, Exec } from './docker.js';
@@ -104,6 +104,7 @@ interface Rhythm {
 
 function appProbe(docker: Pick<Docker, 'exec'>, target: ProbeTarget): Rhythm {
   const { planned } = target;
+  if (isGateway(planned)) return sidecarProbe(target);
   const { health, ports } = planned;
   return {
     probe: {

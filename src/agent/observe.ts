@@ -1,7 +1,7 @@
 /** Puts together what Docker, the store and the probes know of each instance. Pure. */
 import { LABELS, type Role } from '../model/container-labels.js';
 import type { InstanceRecord } from '../model/instance.js';
-import type { NodePlace, NodePlan, PlannedInstance } from '../model/node-plan.js';
+import { isGateway, type NodePlace, type NodePlan, type PlannedInstance } from '../model/node-plan.js';
 import { type ActualContainer, type ActualInstance, absentContainer, type HealthVerdict, isUp } from './actual.js';
 import type { SeenContainer } from './docker-view.js';
 import type { ProbeTarget } from './health.js';
@@ -48,8 +48,9 @@ function actualInstance(
   seen: Observations,
 ): ActualInstance {
   const label = (name: string): string => containers[0]?.labels[name] ?? '';
-  const app = containerOf(containers, 'app');
   const sidecar = containerOf(containers, 'sidecar');
+  // A gateway's Envoy is all there is of it: where an app is asked for, it stands in.
+  const app = planned !== undefined && isGateway(planned) ? sidecar : containerOf(containers, 'app');
   const health = seen.healthOf(instance, generationOf({ app, sidecar }));
   const isRunning = isUp({ app, sidecar });
   const paused = containers.filter((container) => container.isPaused).map(({ labels }) => labels[LABELS.role]);

@@ -41,7 +41,11 @@ export function isSameRecord(a: InstanceRecord | undefined, b: InstanceRecord): 
 export function observedState(actual: ActualInstance): { readonly state: InstanceState; readonly reason: string } {
   if (actual.health === 'unhealthy' && isUp(actual)) return { state: 'unhealthy', reason: actual.reason };
   if (isUp(actual)) return { state: 'starting', reason: actual.reason };
-  const down = [actual.app.state === 'running' ? '' : 'app', actual.sidecar.state === 'running' ? '' : 'sidecar'];
+  const isOne = actual.app === actual.sidecar;
+  const down = [
+    isOne || actual.app.state === 'running' ? '' : 'app',
+    actual.sidecar.state === 'running' ? '' : isOne ? 'gateway' : 'sidecar',
+  ];
   const missing = down.filter((role) => role !== '').join(' and ');
   return { state: 'stopped', reason: actual.reason === '' ? `the ${missing} does not run` : actual.reason };
 }

@@ -3,6 +3,7 @@
  * (reference: 1.1 "Delegate merge"). Pure.
  */
 import type { IstioDestination, IstioStringMatch } from './fields.js';
+import { gatewayKey } from './gateway-name.js';
 import type { HttpRule, IstioMatch } from './virtual-service-shape.js';
 
 /** A delegated rule of which no match can ever hold together with one of the root's is left out, and counted in `dropped`. */
@@ -76,6 +77,7 @@ export function conflicts(root: IstioMatch, one: IstioMatch): boolean {
     root.ignoreUriCase !== one.ignoreUriCase ||
     differs(root.port, one.port) ||
     differs(root.sourceNamespace, one.sourceNamespace) ||
+    !(one.gateways ?? []).every((name) => root.gateways?.includes(name) ?? true) ||
     Object.entries(one.sourceLabels ?? {}).some(([key, value]) => differs(root.sourceLabels?.[key], value))
   );
 }
@@ -92,11 +94,12 @@ function isWithin(narrow: IstioStringMatch, wide: IstioStringMatch): boolean {
   return (narrow.exact ?? narrow.prefix)?.startsWith(prefix) ?? false;
 }
 
-/** The same rule wherever it stands: hosts that are relative to a namespace are written in full by `full`. */
-export function withFullHosts(rule: HttpRule, full: (host: string) => string): HttpRule {
+/** The same rule wherever it stands: hosts and gateways that are relative to its namespace are written in full. */
+export function withFullNames(rule: HttpRule, namespace: string, full: (host: string) => string): HttpRule {
   const named = (destination: IstioDestination): IstioDestination => ({ ...destination, host: full(destination.host) });
   return {
     ...rule,
+    ...(rule.match === undefined ? {} : { match: rule.match.map((match) => withFullGateways(match, namespace)) }),
     ...(rule.route === undefined
       ? {}
       : { route: rule.route.map((one) => ({ ...one, destination: named(one.destination) })) }),
@@ -105,4 +108,9 @@ export function withFullHosts(rule: HttpRule, full: (host: string) => string): H
       ? {}
       : { mirrors: rule.mirrors.map((one) => ({ ...one, destination: named(one.destination) })) }),
   };
+}
+
+function withFullGateways(match: IstioMatch, namespace: string): IstioMatch {
+  if (match.gateways === undefined) return match;
+  return { ...match, gateways: match.gateways.map((name) => gatewayKey(name, namespace)) };
 }

@@ -88,6 +88,13 @@ export const wildcardHostField = z
     'a host is a DNS name, whose first label may begin with *',
   );
 
+export const addressField = z.union([z.ipv4(), z.ipv6()], 'an IP address');
+
+export const subnetField = z.union(
+  [addressField, z.cidrv4(), z.cidrv6()],
+  'an IP address, or a range such as 10.0.0.0/8',
+);
+
 /** Which namespaces see an object: names, `.` for its own, `*` for all. */
 export const exportToField = z
   .array(z.string().regex(/^(\.|\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$/, 'a namespace, . or *'))
@@ -101,7 +108,9 @@ export function isExportedTo(exportTo: readonly string[] | undefined, owner: str
 }
 
 export const destinationField = z.strictObject({
-  host: hostField.describe('A service, by its short or full name'),
+  host: wildcardHostField
+    .refine((host) => host !== '*', 'a destination is one host, not all')
+    .describe('A service, by its short or full name'),
   subset: z.string().min(1).optional().describe('A subset of its DestinationRule, or one of its versions'),
   port: z
     .strictObject({ number: portField.describe('Number of the port') })

@@ -62,6 +62,13 @@ export function wildcardCovers(pattern: string, fullHost: string): boolean {
   return fullHost.endsWith(pattern.slice(1).toLowerCase().replace(/\.$/, ''));
 }
 
+/** Is every name that `narrow` stands for one that `wide` stands for? */
+export function isWithinHost(narrow: string, wide: string): boolean {
+  const [name, pattern] = [narrow.toLowerCase(), wide.toLowerCase()];
+  if (!isWildcard(pattern)) return name === pattern;
+  return name.length >= pattern.length && name.endsWith(pattern.slice(1));
+}
+
 export function domainOf(view: DefinitionView): string {
   return view.get(meshKind, undefined, MESH_NAME)?.spec.domain ?? defaultMesh.domain;
 }

@@ -1,6 +1,7 @@
 import type { AnyKind } from '../model/kind.js';
 import { meshKinds } from '../model/kinds.js';
 import { destinationRuleKind } from './destination-rule.js';
+import { gatewayKind } from './gateway.js';
 import { serviceEntryKind } from './service-entry.js';
 import { virtualServiceKind } from './virtual-service.js';
 import { workloadEntryKind } from './workload-entry.js';
@@ -9,6 +10,7 @@ import { workloadEntryKind } from './workload-entry.js';
 export const istioKinds: readonly AnyKind[] = [
   virtualServiceKind,
   destinationRuleKind,
+  gatewayKind,
   serviceEntryKind,
   workloadEntryKind,
 ];

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { durationField, durationMs, labelsField, portField } from '../model/fields.js';
 import {
   absenceMatchField,
+  addressField,
   destinationField,
   exportToField,
   headersField,
@@ -14,10 +15,13 @@ import {
   presenceMatchField,
   regexField,
   stringMatchField,
+  subnetField,
   uriMatchField,
   wildcardHostField,
 } from './fields.js';
-import { notYet, refusedValue } from './not-yet.js';
+import { gatewayNameField, holdsAt, MESH } from './gateway-name.js';
+import { isWithinHost } from './host.js';
+import { notYet } from './not-yet.js';
 
 const matchSchema = z.strictObject({
   name: z.string().optional().describe('For readers'),
@@ -38,21 +42,30 @@ const matchSchema = z.strictObject({
   port: portField.optional().describe('Port that was called'),
   sourceLabels: labelsField.optional().describe('Labels that the calling instance has'),
   sourceNamespace: z.string().min(1).optional().describe('Namespace of the calling service'),
-  gateways: notYet('gateways'),
+  gateways: z
+    .array(gatewayNameField)
+    .optional()
+    .describe('It came by one of these gateways; then neither sourceLabels nor sourceNamespace are looked at'),
   statPrefix: z.string().min(1).optional().describe('Prefix of statistics of its own: vhost.HOST.route.PREFIX'),
 });
 export type IstioMatch = z.output<typeof matchSchema>;
 
 const MAX_WEIGHT = 100_000;
 
+const weightField = z
+  .int()
+  .min(0)
+  .max(MAX_WEIGHT)
+  .optional()
+  .describe('Share in proportion to the sum of the weights of the rule. One destination alone needs none');
+
+const hasSomeWeight = (routes: readonly { weight?: number | undefined }[] = []): boolean =>
+  routes.length < 2 || routes.some((route) => (route.weight ?? 0) > 0);
+const NO_WEIGHT = 'the weights of several destinations must not all be 0';
+
 const routeSchema = z.strictObject({
   destination: destinationField.describe('Where to'),
-  weight: z
-    .int()
-    .min(0)
-    .max(MAX_WEIGHT)
-    .optional()
-    .describe('Share in proportion to the sum of the weights of the rule. One destination alone needs none'),
+  weight: weightField,
   headers: headersField.optional().describe('Changes to headers, of this destination only'),
 });
 
@@ -289,10 +302,7 @@ const httpSchema = z
       (http.rewrite === undefined && http.fault === undefined),
     'a redirect or a directResponse goes with neither rewrite nor fault',
   )
-  .refine(
-    (http) => (http.route ?? []).length < 2 || (http.route ?? []).some((route) => (route.weight ?? 0) > 0),
-    'the weights of several destinations must not all be 0',
-  )
+  .refine((http) => hasSomeWeight(http.route), NO_WEIGHT)
   .refine((http) => http.mirror === undefined || http.mirrors === undefined, 'mirror and mirrors exclude each other')
   .refine((http) => http.mirrorPercentage === undefined || http.mirror !== undefined, 'mirrorPercentage needs mirror')
   .refine(
@@ -301,21 +311,151 @@ const httpSchema = z
   );
 export type HttpRule = z.output<typeof httpSchema>;
 
-export const virtualServiceSchema = z.strictObject({
-  hosts: z
-    .array(wildcardHostField.refine((host) => host !== '*', 'a bare * would take every host of the mesh'))
-    .default([])
-    .describe(
-      'Services whose requests are routed: short or full names, or names that begin with *. Without any, it is for others to delegate to',
-    ),
-  gateways: z
-    .array(refusedValue(z.string(), (name) => name !== 'mesh', 'only the gateway "mesh" is supported yet'))
+/** What is known of a connection without looking into it. */
+const connectionShape = {
+  destinationSubnets: z
+    .array(subnetField)
     .min(1)
     .optional()
-    .describe('Only `mesh`, which is what leaving it out means'),
-  http: z.array(httpSchema).min(1).describe('The first rule that matches a request decides'),
-  tls: notYet('routing by SNI'),
-  tcp: notYet('TCP rules'),
+    .describe('Address of the gateway that the connection was made to: IPs or CIDR ranges. Only at gateways'),
+  port: portField.optional().describe('Port that was called'),
+  sourceLabels: labelsField.optional().describe('Labels that the calling instance has'),
+  sourceNamespace: z.string().min(1).optional().describe('Namespace of the calling service'),
+  gateways: z.array(gatewayNameField).optional().describe('It came by one of these gateways'),
+};
+
+const tcpMatchSchema = z.strictObject({
+  ...connectionShape,
+  sourceSubnet: notYet('Istio ignores it too; an AuthorizationPolicy with ipBlocks tells callers apart'),
+});
+export type TcpMatch = z.output<typeof tcpMatchSchema>;
+
+const tlsMatchSchema = z.strictObject({
+  sniHosts: z
+    .array(wildcardHostField)
+    .min(1)
+    .describe('Server names of TLS: names, or names that begin with *., each within one of the hosts'),
+  ...connectionShape,
+});
+
+const streamRoutesField = z
+  .array(
+    z.strictObject({
+      destination: destinationField.describe('Where to'),
+      weight: weightField,
+    }),
+  )
+  .min(1)
+  .refine(hasSomeWeight, NO_WEIGHT)
+  .describe('Where the connections go');
+
+const tlsSchema = z.strictObject({
+  match: z.array(tlsMatchSchema).min(1).describe('Connections that it is for: any of these holds'),
+  route: streamRoutesField,
+});
+
+const tcpSchema = z.strictObject({
+  match: z.array(tcpMatchSchema).min(1).optional().describe('Connections that it is for. Without it, all'),
+  route: streamRoutesField,
+});
+
+const shape = z.strictObject({
+  hosts: z
+    .array(wildcardHostField)
+    .default([])
+    .describe(
+      'Hosts whose requests are routed: services by their short or full names, names that begin with *., and at a gateway any name. Without any, it is for others to delegate to',
+    ),
+  gateways: z
+    .array(gatewayNameField)
+    .min(1)
+    .optional()
+    .describe('Where it holds: Gateways by name or NAMESPACE/NAME, and `mesh` for the sidecars. Default: mesh'),
+  http: z.array(httpSchema).default([]).describe('Rules for HTTP: the first that matches a request decides'),
+  tls: z
+    .array(tlsSchema)
+    .default([])
+    .describe('Rules for TLS that is passed through, by server name: the first that matches a connection decides'),
+  tcp: z.array(tcpSchema).default([]).describe('Rules for TCP: the first that matches a connection decides'),
   exportTo: exportToField.optional().describe('Namespaces that see it: names, . for its own, * for all. Default: all'),
 });
-export type VirtualServiceSpec = z.output<typeof virtualServiceSchema>;
+export type VirtualServiceSpec = z.output<typeof shape>;
+
+export const virtualServiceSchema = shape.superRefine((spec, context) => {
+  for (const { path, message, problem } of misfits(spec))
+    context.addIssue({
+      code: 'custom',
+      path: [...path],
+      message,
+      input: spec,
+      ...(problem === undefined ? {} : { params: { problem } }),
+    });
+});
+
+/** Does it hold for the sidecars of the mesh, or only for gateways? */
+export function isForSidecars({ gateways }: Pick<VirtualServiceSpec, 'gateways'>): boolean {
+  return holdsAt(gateways, '', MESH);
+}
+
+interface Misfit {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly problem?: string;
+}
+
+/** What its parts, each right in itself, get wrong together. */
+function misfits(spec: VirtualServiceSpec): readonly Misfit[] {
+  const streams = [...spec.tls, ...spec.tcp];
+  const isDelegate = spec.hosts.length === 0;
+  return [
+    ...(spec.http.length + streams.length > 0
+      ? []
+      : [{ path: [], message: 'it has no rules: write http, tls or tcp' }]),
+    ...(isDelegate && (streams.length > 0 || spec.gateways !== undefined)
+      ? [{ path: ['hosts'], message: 'one without hosts is for others to delegate to: http rules only, no gateways' }]
+      : []),
+    ...(isDelegate ? spec.http : []).flatMap(({ delegate }, i) =>
+      delegate === undefined
+        ? []
+        : [
+            {
+              path: ['http', i, 'delegate'],
+              message: 'one without hosts cannot delegate further: write the rules here',
+            },
+          ],
+    ),
+    ...spec.hosts.flatMap((host, i) => hostMisfits(host, ['hosts', i], spec)),
+    ...spec.tls.flatMap(({ match }, i) =>
+      match.flatMap((one, j) => serverNameMisfits(one.sniHosts, ['tls', i, 'match', j, 'sniHosts'], spec.hosts)),
+    ),
+    ...(['tls', 'tcp'] as const).flatMap((kind) =>
+      spec[kind].flatMap(({ match = [] }, i) =>
+        match.flatMap((one, j) => subnetMisfits(one, [kind, i, 'match', j, 'destinationSubnets'], spec)),
+      ),
+    ),
+  ];
+}
+
+function hostMisfits(host: string, path: readonly PropertyKey[], spec: VirtualServiceSpec): readonly Misfit[] {
+  if (host !== '*' || !isForSidecars(spec)) return [];
+  return [{ path, message: 'a bare * would take every host of the mesh; it is for gateways only' }];
+}
+
+function serverNameMisfits(
+  names: readonly string[],
+  path: readonly PropertyKey[],
+  hosts: readonly string[],
+): readonly Misfit[] {
+  return names.flatMap((name, i) =>
+    addressField.safeParse(name).success || hosts.some((host) => isWithinHost(name, host))
+      ? []
+      : [{ path: [...path, i], message: `"${name}" is not within any of the hosts: add it there` }],
+  );
+}
+
+function subnetMisfits(match: TcpMatch, path: readonly PropertyKey[], spec: VirtualServiceSpec): readonly Misfit[] {
+  if (match.destinationSubnets === undefined || !holdsAt(match.gateways ?? spec.gateways, '', MESH)) return [];
+  const message =
+    'an explicit proxy does not see which address was meant: match port or sniHosts, or do it at a gateway';
+  return [{ path, message, problem: 'MESH1017' }];
+}

@@ -3,10 +3,16 @@ import { defineKind, type Report } from '../model/kind.js';
 import { routeKind } from '../model/route.js';
 import { suggestion } from '../model/suggestion.js';
 import { type IstioDestination, isExportedTo, networkingVersions } from './fields.js';
+import { gatewayKey, MESH } from './gateway-name.js';
 import { isWildcard, wildcardCovers } from './host.js';
 import { findKnownHost, fullHostIn, hostNames } from './known-host.js';
 import { subsetNames } from './subsets.js';
-import { type HttpRule, type VirtualServiceSpec, virtualServiceSchema } from './virtual-service-shape.js';
+import {
+  type HttpRule,
+  isForSidecars,
+  type VirtualServiceSpec,
+  virtualServiceSchema,
+} from './virtual-service-shape.js';
 
 export const virtualServiceKind = defineKind<VirtualServiceSpec>({
   kind: 'VirtualService',
@@ -18,7 +24,8 @@ export const virtualServiceKind = defineKind<VirtualServiceSpec>({
   schema: virtualServiceSchema,
   columns: [
     { header: 'HOSTS', value: (d) => d.spec.hosts.join(',') || '(delegate)' },
-    { header: 'RULES', value: (d) => String(d.spec.http.length) },
+    { header: 'GATEWAYS', wide: true, value: (d) => d.spec.gateways?.join(',') ?? MESH },
+    { header: 'RULES', value: (d) => String(d.spec.http.length + d.spec.tls.length + d.spec.tcp.length) },
   ],
   check: checkVirtualService,
 });
@@ -29,6 +36,8 @@ function checkVirtualService(definition: Definition<VirtualServiceSpec>, view: D
   for (const [i, host] of definition.spec.hosts.entries())
     checkHost(host, ['spec', 'hosts', i], definition, view, report);
   checkHasCallers(definition, view, report);
+  checkGateways(definition, view, report);
+  checkStreams(definition, view, report);
   let taken: number | undefined;
   for (const [i, rule] of definition.spec.http.entries()) {
     const path: Path = ['spec', 'http', i];
@@ -70,6 +79,36 @@ function checkHasCallers(definition: Definition<VirtualServiceSpec>, view: Defin
   });
 }
 
+/** A name that nobody has keeps nothing from working elsewhere, so it is no error. */
+function checkGateways(
+  { namespace = '', spec }: Definition<VirtualServiceSpec>,
+  view: DefinitionView,
+  report: Report,
+): void {
+  for (const [i, name] of (spec.gateways ?? []).entries()) {
+    const key = gatewayKey(name, namespace);
+    const [owner = '', gateway = ''] = key.split('/');
+    if (key === MESH || view.names('Gateway', owner).includes(gateway)) continue;
+    report({
+      code: 'MESH1010',
+      severity: 'warning',
+      path: ['spec', 'gateways', i],
+      message: `there is no Gateway "${key}": until there is, nobody serves these rules there`,
+      hint: suggestion(gateway, view.names('Gateway', owner)),
+    });
+  }
+}
+
+function checkStreams(definition: Definition<VirtualServiceSpec>, view: DefinitionView, report: Report): void {
+  for (const layer of ['tls', 'tcp'] as const) {
+    for (const [i, rule] of definition.spec[layer].entries()) {
+      for (const [j, { destination }] of rule.route.entries()) {
+        checkDestination(destination, ['spec', layer, i, 'route', j, 'destination'], definition, view, report);
+      }
+    }
+  }
+}
+
 /** Only one level deep: what is delegated to has neither hosts nor delegates, or it would be served twice or for ever. */
 function checkDelegate(
   rule: HttpRule,
@@ -79,15 +118,6 @@ function checkDelegate(
   report: Report,
 ): void {
   if (rule.delegate === undefined) return;
-  if (definition.spec.hosts.length === 0) {
-    report({
-      code: 'MESH1016',
-      path: [...path, 'delegate'],
-      message: 'a VirtualService without hosts cannot delegate further',
-      hint: 'give it hosts, or write the rules here',
-    });
-    return;
-  }
   const { name, namespace = definition.namespace as string } = rule.delegate; // the kind is namespaced
   const found = view.get(virtualServiceKind, namespace, name);
   if (found === undefined) {
@@ -138,6 +168,8 @@ function checkHost(
   }
   if (isWildcard(host)) return;
   const known = findKnownHost(view, host, namespace);
+  // At a gateway a host is what clients of the edge type.
+  if (known === undefined && definition.spec.gateways?.some((name) => name !== MESH)) return;
   if (known === undefined) {
     // A single word can only be a service. Any other name may be one of its own, which callers write as they do a service's.
     const isWord = !host.includes('.');
@@ -149,12 +181,14 @@ function checkHost(
       hint: suggestion(host, hostNames(view, namespace)),
     });
   }
+  if (!isForSidecars(definition.spec)) return;
   const full = fullHostIn(view, host, namespace);
   const rival = view
     .all(virtualServiceKind)
     .find(
       (other) =>
         precedes(other, definition) &&
+        isForSidecars(other.spec) &&
         isExportedTo(other.spec.exportTo, other.namespace as string, namespace) &&
         other.spec.hosts.some(
           (theirs) => !isWildcard(theirs) && fullHostIn(view, theirs, other.namespace as string) === full,

@@ -39,7 +39,8 @@ export interface PlannedInstance {
   readonly labels: Readonly<Record<string, string>>;
   readonly servicePorts: readonly ServicePort[];
   readonly ports: InstancePorts;
-  readonly container: ContainerSpec;
+  /** Undefined for a gateway: an Envoy without an app. */
+  readonly container?: ContainerSpec | undefined;
   readonly health: Health;
   readonly upstreams: readonly PlannedUpstream[];
   readonly httpProxy: boolean;
@@ -63,3 +64,7 @@ export interface NodePlan {
 
 /** Where a node stands. */
 export type NodePlace = Pick<NodePlan, 'node' | 'address' | 'cluster' | 'region' | 'zone'>;
+
+export function isGateway({ container }: Pick<PlannedInstance, 'container'>): boolean {
+  return container === undefined;
+}

@@ -17,6 +17,8 @@ export interface ProxyMetadata {
   readonly address: string;
   /** The mesh revision that created the instance. */
   readonly revision: number;
+  /** Present for an Envoy without an app. */
+  readonly gateway?: true;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: InstancePorts;
   readonly servicePorts: PlannedInstance['servicePorts'];

@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import type { Definition, DefinitionView } from './definition.js';
 import { durationField, nameField, percentField, stringMatchField, versionField } from './fields.js';
-import { defineKind } from './kind.js';
+import { defineKind, type Report } from './kind.js';
+import { serviceKind } from './service.js';
+import { servicePorts } from './service-shape.js';
 import { suggestion } from './suggestion.js';
 import { versionKind } from './version.js';
 
@@ -26,6 +29,23 @@ const retryConditions = [
   'deadline-exceeded',
   'resource-exhausted',
 ] as const;
+
+const MAX_ANSWER_BYTES = 65_536;
+const HEADER_NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
+
+const fallbackSchema = z.strictObject({
+  on: z
+    .array(z.int().min(400).max(599))
+    .min(1)
+    .default([502, 503, 504])
+    .describe('Statuses that it stands in for. By default those of a service that cannot answer, or not in time'),
+  status: z.int().min(200).max(599).default(200).describe('Status of the answer'),
+  headers: z
+    .record(z.string().regex(HEADER_NAME, 'a header name in lower case'), z.string())
+    .default({})
+    .describe('Headers of the answer, such as content-type'),
+  body: z.string().max(MAX_ANSWER_BYTES).default('').describe('Body of the answer'),
+});
 
 const ruleSchema = z.strictObject({
   name: nameField.optional().describe('Shown where the rule is named'),
@@ -56,6 +76,9 @@ const ruleSchema = z.strictObject({
     })
     .optional()
     .describe('When a request is tried again, on another instance. Default: twice, where that is safe'),
+  fallback: fallbackSchema
+    .optional()
+    .describe("What the caller gets in place of an error, after all tries: the caller's own sidecar answers it"),
 });
 export type RouteRule = z.output<typeof ruleSchema>;
 
@@ -106,6 +129,7 @@ export const routeKind = defineKind<RouteSpec>({
         hint: 'put the rules into one Route',
       });
     }
+    checkFallbacks(definition, view, report);
     const versions = view
       .all(versionKind)
       .filter((v) => v.namespace === definition.namespace && v.spec.service === service)
@@ -133,3 +157,19 @@ export const routeKind = defineKind<RouteSpec>({
     }
   },
 });
+
+/** gRPC has its statuses in trailers, and TCP has none. */
+function checkFallbacks({ namespace, spec }: Definition<RouteSpec>, view: DefinitionView, report: Report): void {
+  const service = view.get(serviceKind, namespace, spec.service);
+  if (service === undefined) return;
+  if (servicePorts(service.spec).some(({ protocol }) => protocol === 'http' || protocol === 'http2')) return;
+  for (const [i, { fallback }] of spec.rules.entries()) {
+    if (fallback === undefined) continue;
+    report({
+      code: 'MESH1016',
+      path: ['spec', 'rules', i, 'fallback'],
+      message: `${spec.service} has no HTTP port: a fallback stands in for HTTP answers`,
+      hint: 'remove it',
+    });
+  }
+}

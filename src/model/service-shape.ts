@@ -99,10 +99,18 @@ export const serviceSchema = z
       .boolean()
       .default(false)
       .describe('Set http_proxy for the app, with a no_proxy that covers loopback, etcd and direct upstreams'),
+    gateway: z
+      .boolean()
+      .default(false)
+      .describe(
+        'It is an Envoy without an app, which serves what Gateways say on the ports of the service, as they are',
+      ),
     replace: z
       .enum(['start-first', 'stop-first'])
-      .default('start-first')
-      .describe('A changed instance starts beside the old one, or (for fixed ports) after it has stopped'),
+      .optional()
+      .describe(
+        'A changed instance starts beside the old one, or (for fixed ports) after it has stopped. Default: start-first; of a gateway, whose ports are fixed, stop-first',
+      ),
     owner: z.string().optional().describe('Who answers for it'),
   })
   .refine((s) => (s.ports === undefined) !== (s.port === undefined), {
@@ -112,8 +120,21 @@ export const serviceSchema = z
   .refine((s) => s.ports === undefined || s.protocol === undefined, {
     message: 'protocol belongs to the short form; ports have their own',
     path: ['protocol'],
+  })
+  .refine((s) => !s.gateway || (s.upstreams.length === 0 && !s.httpProxy && s.health === undefined), {
+    message:
+      'a gateway has no app: no upstreams (Gateways and VirtualServices say what it reaches), httpProxy or health',
+    path: ['gateway'],
+  })
+  .refine((s) => !s.gateway || s.replace !== 'start-first', {
+    message: 'the ports of a gateway are fixed: its successor can start when it has stopped',
+    path: ['replace'],
   });
 export type ServiceSpec = z.output<typeof serviceSchema>;
+
+export function replaceOf({ gateway, replace }: ServiceSpec): 'start-first' | 'stop-first' {
+  return replace ?? (gateway ? 'stop-first' : 'start-first');
+}
 
 /** The ports that callers name, the short form spelled out. */
 export function servicePorts(spec: ServiceSpec): readonly ServicePort[] {

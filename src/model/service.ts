@@ -10,7 +10,7 @@ import {
   upstreamName,
 } from './service-shape.js';
 import { suggestion } from './suggestion.js';
-import { versionKind } from './version.js';
+import { type VersionSpec, versionKind } from './version.js';
 
 export const serviceKind = defineKind<ServiceSpec>({
   kind: 'Service',
@@ -35,6 +35,8 @@ export const serviceKind = defineKind<ServiceSpec>({
   check(definition, view, report) {
     checkPorts(definition, report);
     checkFixedPorts(definition, view, report);
+    checkGatewayPorts(definition, view, report);
+    checkContainers(definition, view.all(versionKind), report);
     checkStable(definition, view.all(versionKind), report);
     for (const [i, upstream] of definition.spec.upstreams.entries()) {
       const target = upstream.service ?? upstream.domain;
@@ -92,6 +94,20 @@ function checkPorts({ spec }: Definition<ServiceSpec>, report: Report): void {
 }
 
 /** The planner gives the ports of a node's range to whom it likes, so a fixed one must lie outside. */
+function checkGatewayPorts({ spec }: Definition<ServiceSpec>, view: DefinitionView, report: Report): void {
+  if (!spec.gateway) return;
+  for (const [i, { port }] of servicePorts(spec).entries()) {
+    const node = view.all(nodeKind).find(({ spec: node }) => isIn(portRange(node), port));
+    if (node === undefined) continue;
+    report({
+      code: 'MESH1012',
+      path: spec.ports === undefined ? ['spec', 'port'] : ['spec', 'ports', i, 'port'],
+      message: `port ${port} of this gateway lies in the range ${node.spec.ports} of node "${node.name}"`,
+      hint: 'a gateway listens on its ports as they are: choose one outside of every range',
+    });
+  }
+}
+
 function checkFixedPorts({ spec }: Definition<ServiceSpec>, view: DefinitionView, report: Report): void {
   for (const [i, { proxyPort }] of spec.upstreams.entries()) {
     if (typeof proxyPort !== 'number') continue;
@@ -108,6 +124,28 @@ function checkFixedPorts({ spec }: Definition<ServiceSpec>, view: DefinitionView
 
 function isIn({ first, last }: PortRange, port: number): boolean {
   return port >= first && port <= last;
+}
+
+/** A gateway is an Envoy alone; everything else is an app beside one. */
+function checkContainers(
+  { namespace, name, spec }: Definition<ServiceSpec>,
+  versions: readonly Definition<VersionSpec>[],
+  report: Report,
+): void {
+  for (const version of versions) {
+    if (version.namespace !== namespace || version.spec.service !== name) continue;
+    if (spec.gateway === (version.spec.container === undefined)) continue;
+    report({
+      code: 'MESH1016',
+      path: ['spec', 'gateway'],
+      message: spec.gateway
+        ? `a gateway has no app, but its Version "${version.name}" has a container`
+        : `its Version "${version.name}" has no container`,
+      hint: spec.gateway
+        ? 'leave container out there; its labels, by which Gateways select it, stay'
+        : 'write container: { image: … } there, or gateway: true here for an Envoy without an app',
+    });
+  }
 }
 
 function checkStable(

@@ -65,7 +65,9 @@ export const versionSchema = z.strictObject({
   labels: labelsField
     .default({})
     .describe('Labels of its instances, besides `app` (the service) and `version`, which every instance has'),
-  container: containerSchema.describe('A service of docker-compose, as far as an app may choose'),
+  container: containerSchema
+    .optional()
+    .describe('A service of docker-compose, as far as an app may choose. Only a version of a gateway has none'),
 });
 export type VersionSpec = z.output<typeof versionSchema>;
 
@@ -80,11 +82,11 @@ export const versionKind = defineKind<VersionSpec>({
   columns: [
     { header: 'SERVICE', value: (d) => d.spec.service },
     { header: 'VERSION', value: (d) => d.spec.version },
-    { header: 'IMAGE', value: (d) => d.spec.container.image },
+    { header: 'IMAGE', value: (d) => d.spec.container?.image ?? '-' },
   ],
   check(definition, view, report) {
     const { service, version, container } = definition.spec;
-    for (const name of Object.keys(container.environment ?? {}).filter((variable) => OWN_VARIABLES.test(variable))) {
+    for (const name of Object.keys(container?.environment ?? {}).filter((variable) => OWN_VARIABLES.test(variable))) {
       report({
         code: 'MESH1016',
         severity: 'warning',

@@ -134,7 +134,7 @@ function customFinding(
     const see = explain(at.path.slice(0, -1), subject);
     return { ...at, code: named, message: issue.message, hint: `leave it out; what is served: ${see}` };
   }
-  if (issue.input === undefined || isMap(issue.input)) {
+  if (issue.input === undefined || isMap(issue.input) || Array.isArray(issue.input)) {
     const holder = keysAt(subject.schema, at.path).length > 0 ? at.path : at.path.slice(0, -1);
     const code = issue.input === undefined ? 'MESH1006' : 'MESH1016';
     return { ...at, code, message: issue.message, hint: `see ${explain(holder, subject)}` };

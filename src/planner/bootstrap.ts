@@ -3,7 +3,7 @@
  * delta ADS with a failover slot, an RTDS layer, load reports, pilots read from a file that the agent keeps.
  */
 import { proxyId } from '../model/names.js';
-import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import { isGateway, type NodePlan, type PlannedInstance } from '../model/node-plan.js';
 import type { ProxyMetadata } from '../model/proxy-metadata.js';
 import { overloadManager, statsConfig, watchdogs } from './bootstrap-defaults.js';
 import { metricsListener } from './metrics-listener.js';
@@ -47,7 +47,8 @@ export function proxyMetadata(plan: NodePlan, instance: PlannedInstance): ProxyM
   const { namespace, service, version, labels, ports, servicePorts, upstreams, revision } = instance;
   const { node, cluster, address } = plan;
   const name = { namespace, service, version, instance: instance.instance };
-  return { ...name, node, cluster, address, revision, labels, ports, servicePorts, upstreams };
+  const gateway = isGateway(instance) ? { gateway: true as const } : {};
+  return { ...name, ...gateway, node, cluster, address, revision, labels, ports, servicePorts, upstreams };
 }
 
 export function instanceBootstrap(plan: NodePlan, instance: PlannedInstance): Bootstrap {

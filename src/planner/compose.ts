@@ -1,9 +1,11 @@
-/** The compose project of a node as data: for each instance the app and its Envoy, both on the host's network. */
+/** The compose project of a node as data: for each instance the app and its Envoy (of a gateway that alone), on the host's network. */
 import { LABELS, type Role } from '../model/container-labels.js';
 import { durationMs } from '../model/fields.js';
 import { sidecarName } from '../model/names.js';
-import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import { isGateway, type NodePlan, type PlannedInstance } from '../model/node-plan.js';
+import type { ContainerSpec } from '../model/version.js';
 import { SIDECAR_CONFIG, SIDECAR_RUN, SIDECAR_SHARED } from './bootstrap.js';
+import { LOW_PORTS } from './deny.js';
 import { appEnvironment } from './environment.js';
 
 export interface ComposeOptions {
@@ -29,10 +31,11 @@ const SIDECAR_PIDS = 200;
 const LOGGING = { driver: 'json-file', options: { 'max-size': '10m', 'max-file': '3' } };
 
 export function composeFile(plan: NodePlan, options: ComposeOptions): ComposeFile {
-  const services = plan.instances.flatMap((instance) => [
-    [instance.instance, appService(plan, instance, options)] as const,
-    [sidecarName(instance.instance), sidecarService(plan, instance, options)] as const,
-  ]);
+  const services = plan.instances.flatMap((instance) => {
+    const sidecar = [sidecarName(instance.instance), sidecarService(plan, instance, options)] as const;
+    if (instance.container === undefined) return [sidecar];
+    return [[instance.instance, appService(plan, instance, instance.container, options)] as const, sidecar];
+  });
   const names = namedVolumes(plan);
   return {
     services: Object.fromEntries(services),
@@ -40,15 +43,19 @@ export function composeFile(plan: NodePlan, options: ComposeOptions): ComposeFil
   };
 }
 
-function appService(plan: NodePlan, instance: PlannedInstance, options: ComposeOptions): ComposeService {
-  const {
-    image,
-    environment: _inMeshEnvironment,
-    labels,
-    logging,
-    stop_grace_period,
-    ...fragment
-  } = instance.container;
+/** Names of the compose services of an instance. */
+export function composeServices(instance: PlannedInstance): readonly string[] {
+  const sidecar = sidecarName(instance.instance);
+  return isGateway(instance) ? [sidecar] : [instance.instance, sidecar];
+}
+
+function appService(
+  plan: NodePlan,
+  instance: PlannedInstance,
+  container: ContainerSpec,
+  options: ComposeOptions,
+): ComposeService {
+  const { image, environment: _inMeshEnvironment, labels, logging, stop_grace_period, ...fragment } = container;
   const condition = isChecked(instance) ? 'service_healthy' : 'service_started';
   return {
     image,
@@ -74,6 +81,7 @@ function sidecarService(plan: NodePlan, instance: PlannedInstance, options: Comp
     user: options.sidecarUser,
     read_only: true,
     cap_drop: ['ALL'],
+    ...(hasLowPort(instance) ? { cap_add: [LOW_PORTS] } : {}),
     security_opt: ['no-new-privileges:true'],
     pids_limit: SIDECAR_PIDS,
     mem_limit: SIDECAR_MEMORY,
@@ -84,6 +92,13 @@ function sidecarService(plan: NodePlan, instance: PlannedInstance, options: Comp
     stop_grace_period: `${SIDECAR_STOP_S}s`,
     logging: LOGGING,
   };
+}
+
+const FIRST_FREE_PORT = 1024;
+
+/** Only gateways have them: other ports come from a node's range. */
+function hasLowPort({ ports }: PlannedInstance): boolean {
+  return Object.values(ports.inbound).some((port) => port < FIRST_FREE_PORT);
 }
 
 /** Folders, not files: what is replaced by a rename would stay the old one behind a mount of the file. */
@@ -132,7 +147,7 @@ function composeDuration(text: string): string {
 /** Compose wants each of them declared; a source with a slash or a dot in front is a path. */
 function namedVolumes(plan: NodePlan): string[] {
   const sources = plan.instances
-    .flatMap((instance) => instance.container.volumes ?? [])
+    .flatMap((instance) => instance.container?.volumes ?? [])
     .filter((volume) => volume.includes(':'))
     .map((volume) => volume.split(':')[0] as string) // split of a text is never empty
     .filter((source) => /^[a-zA-Z0-9]/.test(source));

@@ -90,11 +90,16 @@ function keepOrReplace(
   const heirOf = desired.replace === 'stop-first' ? planned.instance : undefined;
   const ports = situation.ledger.take(node, desired, heirOf);
   if (ports !== undefined) return { decision: { kind: 'start', node, desired, ports, replaces: current } };
-  const reason = `no room for its successor: ${demand.wish.ports} ports needed, ${situation.ledger.free(node)} free`;
+  const reason = `no room for its successor: ${roomText(situation, demand, node)}`;
   return {
     decision: { kind: 'keep', current, reason },
     problem: placementProblem(demand, `${planned.instance} on ${node} cannot be changed, ${reason}`),
   };
+}
+
+function roomText({ ledger }: Situation, { wish }: Demand, node: string): string {
+  const fixed = wish.fixedPorts.length === 0 ? '' : `, and ${wish.fixedPorts.join(', ')} for itself`;
+  return `${wish.ports} ports needed, ${ledger.free(node)} free${fixed}`;
 }
 
 interface Started {
@@ -117,7 +122,8 @@ function startMissing(
   for (const demand of demands) {
     const service = fullName(demand.service.namespace as string, demand.service.name);
     // The demand's nodes have passed the standing filters; of `starting` only the ports are left, which change as we go.
-    const hasRoom = (node: string): boolean => situation.ledger.free(node) >= demand.wish.ports;
+    const hasRoom = (node: string): boolean =>
+      situation.ledger.free(node) >= demand.wish.ports && hasFixedPorts(situation, demand, node, leaving);
     for (let have = claims.get(demand)?.length ?? 0; have < demand.count; have++) {
       const node = load.least(demand.nodes.filter(hasRoom), service);
       if (node === undefined) {
@@ -132,11 +138,32 @@ function startMissing(
   return { decisions, problems };
 }
 
+/** Free, or to be inherited from an instance of the same service that goes. */
+function hasFixedPorts(
+  { ledger }: Situation,
+  { wish, service }: Demand,
+  node: string,
+  leaving: ReadonlySet<Current>,
+): boolean {
+  const taken = ledger.taken(node);
+  const holders = new Set(wish.fixedPorts.flatMap((port) => taken.get(port) ?? []));
+  if (holders.size === 0) return true;
+  const heirOf = predecessor(leaving, node, service.namespace as string, service.name)?.planned.instance;
+  return [...holders].every((holder) => holder === heirOf);
+}
+
+function predecessor(
+  leaving: ReadonlySet<Current>,
+  node: string,
+  namespace: string,
+  service: string,
+): Current | undefined {
+  return [...leaving].find((c) => c.node === node && c.namespace === namespace && c.service === service);
+}
+
 function start(situation: Situation, demand: Demand, node: string, leaving: Set<Current>): Decision {
   const desired = desiredOn(situation, node, demand);
-  const replaces = [...leaving].find(
-    (c) => c.node === node && c.namespace === desired.namespace && c.service === desired.service,
-  );
+  const replaces = predecessor(leaving, node, desired.namespace, desired.service);
   if (replaces !== undefined) leaving.delete(replaces);
   const heirOf = desired.replace === 'stop-first' ? replaces?.planned.instance : undefined;
   const ports = situation.ledger.take(node, desired, heirOf);

@@ -6,7 +6,7 @@ import { effectiveVersion, type Release } from '../model/release.js';
 import { serviceKind } from '../model/service.js';
 import type { ServiceSpec } from '../model/service-shape.js';
 import { type VersionSpec, versionKind } from '../model/version.js';
-import { portNeed } from './desired.js';
+import { fixedPorts, portNeed } from './desired.js';
 import { type Candidate, fits, standing, type Wish } from './filters.js';
 
 /** So many instances of one version, spread over these nodes. A `perNode` entry becomes one demand for each node. */
@@ -78,7 +78,12 @@ function entryDemands(
   candidates: readonly Candidate[],
 ): Demand[] {
   const ports = portNeed(base.service.spec, definitions, deploy.namespace);
-  const wish: Wish = { cluster: base.cluster.name, nodeSelector: deploy.nodeSelector, ports };
+  const wish: Wish = {
+    cluster: base.cluster.name,
+    nodeSelector: deploy.nodeSelector,
+    ports,
+    fixedPorts: fixedPorts(base.service.spec),
+  };
   const nodes = candidates.filter((candidate) => fits(standing, candidate, wish)).map((candidate) => candidate.node);
   if (deploy.perNode === undefined) return [{ ...base, wish, nodes, count: deploy.instances ?? 0 }];
   const count = deploy.perNode;

@@ -48,6 +48,8 @@ const DENIED_TREES = [
   '/var/run',
 ];
 const DENIED_WHOLE = ['/', '/bin', '/etc', '/home', '/lib', '/opt', '/sbin', '/usr', '/var', '/var/lib'];
+/** The capability to listen on ports below 1024. */
+export const LOW_PORTS = 'NET_BIND_SERVICE';
 const NAMED_VOLUME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 /** Labels by which the agent and compose find their containers. */
 const RESERVED_LABELS = /^(io\.lightmesh\.|com\.docker\.compose\.)/;
@@ -63,7 +65,7 @@ export function deniedService(
   service: Readonly<Record<string, unknown>>,
   ownVolumes: readonly string[] = [],
 ): Denial[] {
-  const keys = DENIED_KEYS.filter((key) => service[key] !== undefined);
+  const keys = DENIED_KEYS.filter((key) => service[key] !== undefined && !isHarmless(key, service[key]));
   return [
     ...keys.map((key) => ({ path: [key], message: `${key} is not allowed` })),
     ...(service['network_mode'] === 'host'
@@ -71,6 +73,11 @@ export function deniedService(
       : [{ path: ['network_mode'], message: "network_mode must be host: the ports of the plan are the host's" }]),
     ...deniedVolumes(service['volumes'], ownVolumes),
   ];
+}
+
+/** What a gateway needs for ports below 1024; Docker gives it to every container that does not say otherwise. */
+function isHarmless(key: string, value: unknown): boolean {
+  return key === 'cap_add' && Array.isArray(value) && value.join() === LOW_PORTS;
 }
 
 function deniedVolumes(volumes: unknown, own: readonly string[] = []): Denial[] {
@@ -112,7 +119,7 @@ export function deniedContainers(definitions: DefinitionView, plans: readonly No
     .all(versionKind)
     .filter((v) => running.has([v.namespace, v.spec.service, v.spec.version].join('/')))
     .flatMap((version) => {
-      const { volumes, labels } = version.spec.container;
+      const { volumes, labels } = version.spec.container ?? {};
       return [...deniedVolumes(volumes), ...deniedLabels(labels)].map(({ path, message }) =>
         problemAt(version, {
           code: 'MESH1019',

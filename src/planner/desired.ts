@@ -7,6 +7,7 @@ import type { NodePlace, PlannedInstance, PlannedUpstream } from '../model/node-
 import { serviceKind } from '../model/service.js';
 import {
   healthSchema,
+  replaceOf,
   type ServicePort,
   type ServiceSpec,
   servicePorts,
@@ -55,15 +56,21 @@ export function desiredInstance(
     sidecar: mesh.sidecar,
   };
   // `replace` is no part of the digest: it says how to get there, not what it is.
-  return { ...content, digest: digestOf([RENDER_FORMAT, place, content]), replace: service.spec.replace };
+  return { ...content, digest: digestOf([RENDER_FORMAT, place, content]), replace: replaceOf(service.spec) };
 }
 
-/** How many ports such an instance takes: app and inbound for each service port, proxy, metrics, own listeners. */
+/** How many ports of the range such an instance takes: app and inbound for each service port, proxy, metrics, own listeners. */
 export function portNeed(service: ServiceSpec, definitions: DefinitionView, namespace: string): number {
   const listeners = service.upstreams
     .map((upstream) => desiredUpstream(definitions, namespace, upstream))
     .filter((upstream) => upstream.mode === 'proxy' && upstream.listener !== undefined);
-  return 2 * servicePorts(service).length + 2 + listeners.length;
+  const own = service.gateway ? 0 : 2 * servicePorts(service).length;
+  return own + 2 + listeners.length;
+}
+
+/** A gateway listens on the ports of its service themselves: they are what people type. */
+export function fixedPorts(service: ServiceSpec): readonly number[] {
+  return service.gateway ? servicePorts(service).map(({ port }) => port) : [];
 }
 
 function desiredUpstream(definitions: DefinitionView, from: string, upstream: Upstream): DesiredUpstream {

@@ -32,10 +32,10 @@ function difference(name: string, old: string | undefined, now: string | undefin
 
 /** Everything that the digest covers, one line per thing that a user could have changed. */
 function facts({ place, content }: Side): Map<string, string> {
-  const { image, environment = {}, labels = {}, ...container } = content.container;
+  const { image, environment = {}, labels = {}, ...container } = content.container ?? {};
   return new Map([
     ['version', content.version],
-    ['image', image],
+    ...(image === undefined ? [] : ([['image', image]] as const)),
     ...entries('environment ', environment),
     ...entries('', container),
     ...entries('container label ', labels),

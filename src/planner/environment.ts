@@ -23,7 +23,7 @@ export function appEnvironment(
 }
 
 function ownVariables({ container }: PlannedInstance): Record<string, string> {
-  return Object.fromEntries(Object.entries(container.environment ?? {}).map(([name, value]) => [name, String(value)]));
+  return Object.fromEntries(Object.entries(container?.environment ?? {}).map(([name, value]) => [name, String(value)]));
 }
 
 function identity({ node }: Pick<NodePlan, 'node'>, instance: PlannedInstance): Record<string, string> {

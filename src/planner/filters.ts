@@ -6,12 +6,17 @@ export interface Candidate {
   readonly labels: Readonly<Record<string, string>>;
   readonly range: string;
   readonly freePorts: number;
+  /** Ports of its machine that are in use, and by whom. */
+  readonly taken: ReadonlyMap<number, string>;
 }
 
 export interface Wish {
   readonly cluster: string;
   readonly nodeSelector: Readonly<Record<string, string>>;
+  /** How many of the node's range. */
   readonly ports: number;
+  /** These very ones. */
+  readonly fixedPorts: readonly number[];
 }
 
 export interface Filter {
@@ -39,6 +44,16 @@ const ports: Filter = {
   explain: (candidate, wish) => `${candidate.freePorts} ports free in ${candidate.range}, ${wish.ports} needed`,
 };
 
+const fixedPorts: Filter = {
+  name: 'fixed ports',
+  check: (candidate, wish) => wish.fixedPorts.every((port) => !candidate.taken.has(port)),
+  explain: (candidate, wish) => {
+    const port = wish.fixedPorts.find((wanted) => candidate.taken.has(wanted)) ?? 0;
+    const holder = candidate.taken.get(port) ?? '';
+    return `port ${port} is taken${holder === '' ? '' : ` by ${holder}`}`;
+  },
+};
+
 function missingLabels(candidate: Candidate, wish: Wish): string[] {
   return Object.entries(wish.nodeSelector)
     .filter(([key, value]) => candidate.labels[key] !== value)
@@ -49,7 +64,7 @@ function missingLabels(candidate: Candidate, wish: Wish): string[] {
 /** What a node must have so that an instance may stay on it. */
 export const standing: readonly Filter[] = [cluster, labels];
 /** And so that a new one may come to it. */
-export const starting: readonly Filter[] = [...standing, ports];
+export const starting: readonly Filter[] = [...standing, ports, fixedPorts];
 
 export function fits(filters: readonly Filter[], candidate: Candidate, wish: Wish): boolean {
   return filters.every((filter) => filter.check(candidate, wish));

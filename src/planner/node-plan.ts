@@ -96,7 +96,8 @@ function situationOf(input: PlanInput, holders: readonly Holder[]): Situation {
     places,
     ledger,
     currents: currentsOf(input),
-    candidates: () => nodesNow.map((node) => ({ ...node, freePorts: ledger.free(node.node) })),
+    candidates: () =>
+      nodesNow.map((node) => ({ ...node, freePorts: ledger.free(node.node), taken: ledger.taken(node.node) })),
     mayChangeNode: (node) => nodes?.includes(node) ?? true,
     mayChangeService: (service) => services?.includes(service) ?? true,
   };

@@ -2,6 +2,7 @@
 import type { InstancePorts } from '../model/instance.js';
 import { isLoopback } from '../model/names.js';
 import type { PortRange } from '../model/node.js';
+import { isGateway } from '../model/node-plan.js';
 import type { Desired } from './desired.js';
 
 export interface RangedNode {
@@ -20,6 +21,8 @@ export interface Holder {
 export interface PortLedger {
   /** How many ports of the node's range are free. */
   free(node: string): number;
+  /** The ports of the node's machine that are in use, and by which instance; it changes as ports are taken. */
+  taken(node: string): ReadonlyMap<number, string>;
   /**
    * Takes what the instance needs, all or nothing. A fixed listener port goes to the first on its machine, later ones get
    * a port from the range; `heirOf` may take over that instance's fixed ports, since it stops first.
@@ -66,6 +69,7 @@ export function openLedger(nodes: readonly RangedNode[], holders: Iterable<Holde
 
   return {
     free: (name) => free.get(name) ?? 0,
+    taken: (name) => machineAt(byName.get(name)?.address ?? '').used,
     take(name, desired, heirOf) {
       const node = byName.get(name);
       if (node === undefined) return undefined;
@@ -96,8 +100,9 @@ function assign(
     return done === true ? 0 : value;
   };
   const names = desired.servicePorts.map((port) => port.name);
-  const app = Object.fromEntries(names.map((name) => [name, next()]));
-  const inbound = Object.fromEntries(names.map((name) => [name, next()]));
+  const app = isGateway(desired) ? {} : Object.fromEntries(names.map((name) => [name, next()]));
+  const inbound = isGateway(desired) ? fixed(desired, isFree) : Object.fromEntries(names.map((name) => [name, next()]));
+  if (inbound === undefined) return undefined;
   const proxy = next();
   const metrics = next();
   const upstreams: Record<string, number> = {};
@@ -107,6 +112,15 @@ function assign(
     upstreams[upstream.name] = wish !== 'auto' && isFree(wish) ? wish : next();
   }
   return exhausted ? undefined : { app, inbound, proxy, metrics, upstreams };
+}
+
+/** A gateway on another port than its own would serve nobody. */
+function fixed(
+  { servicePorts }: Desired,
+  isFree: (fixed: number) => boolean,
+): Readonly<Record<string, number>> | undefined {
+  if (!servicePorts.every(({ port }) => isFree(port))) return undefined;
+  return Object.fromEntries(servicePorts.map(({ name, port }) => [name, port]));
 }
 
 export function allPorts(ports: InstancePorts): number[] {

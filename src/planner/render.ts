@@ -5,7 +5,7 @@ import { byText } from '../model/order.js';
 import type { Problem } from '../model/problem.js';
 import { instanceBootstrap } from './bootstrap.js';
 import { type Checked, checkCompose, checkSame } from './check-rendered.js';
-import { composeFile, sidecarVolumes } from './compose.js';
+import { composeFile, composeServices, sidecarVolumes } from './compose.js';
 import type { Templates } from './templates.js';
 import { type RenderText, textRenderer } from './text-renderer.js';
 
@@ -54,9 +54,7 @@ function renderCompose(
   const written = withoutInterpolation(meant);
   const pairs = plan.instances.map((instance) => ({
     title: title(plan, instance),
-    services: Object.fromEntries(
-      [instance.instance, sidecarName(instance.instance)].map((name) => [name, written.services[name]]),
-    ),
+    services: Object.fromEntries(composeServices(instance).map((name) => [name, written.services[name]])),
   }));
   const text = render({ node: plan.node, revision: plan.revision, pairs, volumes: written.volumes ?? false });
   const ownVolumes = new Map(plan.instances.map(({ instance: id }) => [sidecarName(id), sidecarVolumes(id)]));

@@ -9,6 +9,7 @@ import type { MinimumClustersValidatorJson } from './generated/envoy/extensions/
 import type { BufferJson, BufferPerRouteJson } from './generated/envoy/extensions/filters/http/buffer/v3/buffer_pb.js';
 import type { CompressorJson } from './generated/envoy/extensions/filters/http/compressor/v3/compressor_pb.js';
 import type { CorsJson, CorsPolicyJson } from './generated/envoy/extensions/filters/http/cors/v3/cors_pb.js';
+import type { CustomResponseJson } from './generated/envoy/extensions/filters/http/custom_response/v3/custom_response_pb.js';
 import type { FilterConfigJson as DynamicForwardProxyJson } from './generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.js';
 import type {
   ExtAuthzJson,
@@ -46,6 +47,7 @@ import type { HttpConnectionManagerJson } from './generated/envoy/extensions/fil
 import type { LocalRateLimitJson as FiltersNetworkLocalRatelimitLocalRateLimitJson } from './generated/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
 import type { RBACJson as FiltersNetworkRbacRBACJson } from './generated/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type { TcpProxyJson } from './generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import type { LocalResponsePolicyJson } from './generated/envoy/extensions/http/custom_response/local_response_policy/v3/local_response_policy_pb.js';
 import type { HeaderMutationJson as HttpEarlyHeaderMutationHeaderMutationHeaderMutationJson } from './generated/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
 import type { CookieBasedSessionStateJson } from './generated/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.js';
 import type { HeaderBasedSessionStateJson } from './generated/envoy/extensions/http/stateful_session/header/v3/header_pb.js';
@@ -65,6 +67,7 @@ import type {
   UpstreamTlsContextJson,
 } from './generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { HttpProtocolOptionsJson } from './generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import type { HttpResponseStatusCodeMatchInputJson } from './generated/envoy/type/matcher/v3/status_code_input_pb.js';
 
 export type { AnyJson };
 
@@ -88,6 +91,9 @@ export interface EnvoyExtensions {
   'envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute': ExtAuthzPerRouteJson;
   'envoy.extensions.filters.http.cors.v3.Cors': CorsJson;
   'envoy.extensions.filters.http.cors.v3.CorsPolicy': CorsPolicyJson;
+  'envoy.extensions.filters.http.custom_response.v3.CustomResponse': CustomResponseJson;
+  'envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy': LocalResponsePolicyJson;
+  'envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput': HttpResponseStatusCodeMatchInputJson;
   'envoy.extensions.filters.http.lua.v3.Lua': LuaJson;
   'envoy.extensions.filters.http.lua.v3.LuaPerRoute': LuaPerRouteJson;
   'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': FiltersHttpHeaderMutationHeaderMutationJson;

@@ -85,6 +85,10 @@ export type {
   HttpFilterJson,
   LocalReplyConfigJson,
 } from './generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+export type {
+  CertificateValidationContextJson,
+  TlsParametersJson,
+} from './generated/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 export type { SecretJson } from './generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
 export type {
   CommonTlsContextJson,

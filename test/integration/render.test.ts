@@ -89,7 +89,7 @@ describe('a text that readers could take for something else', () => {
     const [instance] = plan?.instances ?? [];
     if (plan === undefined || instance === undefined) throw new Error('nothing was planned');
     const environment = Object.fromEntries(quotingProbes.map((probe, i) => [`PROBE_${i}`, probe]));
-    const container = { ...instance.container, environment };
+    const container = { image: 'probe', ...instance.container, environment };
     const file = composeFileOf({ ...plan, instances: [{ ...instance, container }] });
     const { services } = readByPython(compose(file, 'config')) as {
       services: Record<string, { environment: Record<string, string> }>;

@@ -102,6 +102,7 @@ export function proxy(
     instance: 'productpage-v1-1',
     node: 'node-a',
     cluster: 'room-1',
+    isGateway: false,
     address: '127.0.0.11',
     labels: {},
     ports: { app: { http: 20000 }, inbound: { http: 20001 }, proxy: 20002, metrics: 20003, upstreams: {} },

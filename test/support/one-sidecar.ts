@@ -82,11 +82,11 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
 }
 
 /** All over ADS, without what the planner's bootstrap adds for a life on a node. */
-export function bootstrapOf({ id, ...mesh }: ProxyScope, xdsAddress: string): object {
+export function bootstrapOf({ id, isGateway, ...mesh }: ProxyScope, xdsAddress: string): object {
   const [address = '', port = ''] = xdsAddress.split(':');
   const configSource = { ads: {}, resourceApiVersion: 'V3', initialFetchTimeout: '0s' };
   return {
-    node: { id, cluster: mesh.service, metadata: { mesh } },
+    node: { id, cluster: mesh.service, metadata: { mesh: { ...mesh, ...(isGateway ? { gateway: true } : {}) } } },
     dynamicResources: {
       adsConfig: {
         apiType: 'DELTA_GRPC',

@@ -43,7 +43,8 @@ export type Experience =
 export function simulate(resources: TranslatedResources, request: SimulatedRequest): Experience {
   const configuration = resources.routes.get(request.routes ?? 'outbound');
   if (configuration === undefined) throw new Error(`no route configuration ${request.routes ?? 'outbound'}`);
-  const host = hostFor(configuration.virtualHosts ?? [], request.host);
+  const authority = configuration.ignorePortInHostMatching === true ? request.host.replace(/:\d+$/, '') : request.host;
+  const host = hostFor(configuration.virtualHosts ?? [], authority);
   const route = host?.routes?.find((candidate) => matches(candidate.match ?? {}, request));
   if (route === undefined) return { kind: 'answered', route: '', status: 404, json: undefined };
   const name = route.name ?? '';

@@ -58,7 +58,10 @@ function serviceDocuments({ name, namespace = 'default', spec, versions = { v1: 
       document(
         'Version',
         { name: `${name}-${version.replaceAll('.', '-')}`, namespace },
-        { service: name, version, container: { image: `${name}:${version}`, ...container } },
+        // A gateway has no app: what differs are its labels.
+        spec?.['gateway'] === true
+          ? { service: name, version, labels: container }
+          : { service: name, version, container: { image: `${name}:${version}`, ...container } },
       ),
     ),
   ];

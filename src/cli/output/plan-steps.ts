@@ -14,7 +14,9 @@ const marks: Readonly<Record<PlanStep['action'], readonly [mark: string, tone: T
 /** `plans`, where they are known, tell the image of what is new. */
 export function formatSteps(steps: readonly PlanStep[], style: Style, plans: readonly NodePlan[] = []): string {
   const nodes = [...new Set(steps.map(({ node }) => node))];
-  const images = new Map(plans.flatMap(({ instances }) => instances.map((one) => [one.instance, one.container.image])));
+  const images = new Map(
+    plans.flatMap(({ instances }) => instances.map((one) => [one.instance, one.container?.image ?? one.sidecar.image])),
+  );
   return nodes.map((node) => nodeBlock(node, steps, images, style)).join('');
 }
 

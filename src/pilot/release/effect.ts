@@ -30,6 +30,10 @@ export function releaseFindings(
 
 /** Behind a rule that takes every request stands nothing that a request could meet. */
 function reachableRules(rules: Rules): Rules {
-  const last = rules.findIndex((rule) => rule.matches.length === 0);
-  return last === -1 ? rules : rules.slice(0, last + 1);
+  const taken = new Set<string>();
+  return rules.filter(({ layer, matches }) => {
+    if (taken.has(layer)) return false;
+    if (matches.length === 0) taken.add(layer);
+    return true;
+  });
 }

@@ -1,4 +1,5 @@
 /** Proxies that see the same mesh. What they are sent for their outgoing traffic is made once for all of them. */
+import { MESH } from '../../dsl/gateway-name.js';
 import { labelsOf } from '../../model/labels.js';
 import { fullName } from '../../model/names.js';
 import { byKey } from '../../model/order.js';
@@ -15,7 +16,13 @@ export interface Audience {
 export const audienceOf: (scope: ProxyScope) => Audience = remember((scope: ProxyScope): Audience => {
   const { namespace, service, cluster, labels, version } = scope;
   const callees = new Set(scope.upstreams.map((upstream) => fullName(upstream.namespace, upstream.service)));
-  const caller = { namespace, service, cluster, labels: sortedLabels(labelsOf(service, version, labels)) };
+  const caller = {
+    namespace,
+    service,
+    cluster,
+    labels: sortedLabels(labelsOf(service, version, labels)),
+    gateway: MESH,
+  };
   return same({ caller, callees: [...callees].toSorted() });
 });
 

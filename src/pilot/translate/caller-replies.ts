@@ -32,6 +32,14 @@ export function callerReplies(scope: ProxyScope): LocalReplyConfigJson {
   };
 }
 
+/** At the edge: strangers are not told what there is. */
+export const edgeReplies: LocalReplyConfigJson = {
+  mappers: [
+    { filter: { responseFlagFilter: { flags: ['FI'] } } },
+    mapper({ responseFlagFilter: { flags: ['NR'] } }, 'no-rule', 'nothing is served here\n'),
+  ],
+};
+
 function mapper(filter: NonNullable<Mapper['filter']>, reason: string, text: string): Mapper {
   return {
     filter,

@@ -10,6 +10,7 @@ import { type HostIdentity, isExternalKey } from './mesh-index.js';
 import {
   anyRequest,
   type CallerCondition,
+  type Fallback,
   type HeaderCondition,
   type RequestMatch,
   type Retries,
@@ -45,6 +46,7 @@ export const defaultRule: (identity: HostIdentity) => Rule = remember(
   ({ namespace, name, key, host }: HostIdentity): Rule => ({
     source: { kind: isExternalKey(key) ? 'ServiceEntry' : 'Service', namespace, name },
     name: 'default',
+    layer: 'http',
     isReleaseCopy: false,
     matches: [],
     action: {
@@ -58,6 +60,7 @@ export const defaultRule: (identity: HostIdentity) => Rule = remember(
     },
     edits: undefined,
     cors: undefined,
+    fallback: undefined,
   }),
 );
 
@@ -82,6 +85,7 @@ function compileRule(rule: RouteRule, name: string, definition: Definition<Route
   return {
     source: { kind: 'Route', namespace, name: definition.name },
     name,
+    layer: 'http',
     isReleaseCopy: false,
     matches: (rule.match ?? []).map((match) => compileMatch(match, namespace)),
     action: {
@@ -102,7 +106,15 @@ function compileRule(rule: RouteRule, name: string, definition: Definition<Route
     },
     edits: undefined,
     cors: undefined,
+    fallback: compileFallback(rule.fallback),
   };
+}
+
+function compileFallback(fallback: RouteRule['fallback']): Fallback | undefined {
+  if (fallback === undefined) return undefined;
+  const { on, status, headers, body } = fallback;
+  const edits = Object.entries(headers).map(([name, value]) => ({ name, value }));
+  return { on, status, headers: edits.toSorted(byText(({ name }) => name)), body };
 }
 
 function compileRetries(retries: NonNullable<RouteRule['retries']>): Retries | undefined {
@@ -149,7 +161,7 @@ function callerCondition({ callers, clusters }: RouteMatch, namespace: string): 
     const name = splitServiceName(caller, namespace);
     return fullName(name.namespace, name.service);
   });
-  return { services, clusters, labels: undefined, namespace: undefined };
+  return { services, clusters, labels: undefined, namespace: undefined, gateways: undefined };
 }
 
 function textMatch(match: StringMatch): TextMatch {

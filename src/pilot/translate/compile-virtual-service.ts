@@ -1,6 +1,7 @@
 /** Istio's VirtualService as rules, with Istio's meaning of what is left out (reference: 1.1 and 7). */
-import { mergeDelegate, withFullHosts } from '../../dsl/delegate.js';
+import { mergeDelegate, withFullNames } from '../../dsl/delegate.js';
 import type { IstioDestination, IstioHeaders, IstioStringMatch } from '../../dsl/fields.js';
+import { gatewayKey } from '../../dsl/gateway-name.js';
 import {
   grpcStatuses,
   type HttpRule,
@@ -9,6 +10,7 @@ import {
   type IstioMatch,
   type IstioRedirect,
   type IstioRetries,
+  type TcpMatch,
 } from '../../dsl/virtual-service-shape.js';
 import { durationMs } from '../../model/fields.js';
 import { byText } from '../../model/order.js';
@@ -20,6 +22,7 @@ import {
   anyRequest,
   type CallerCondition,
   type Cors,
+  type Destination,
   type Fault,
   type HeaderCondition,
   type HeaderEdit,
@@ -51,21 +54,61 @@ export const compileVirtualService: (routed: RoutedBy) => Compiled = remember((r
   const namespace = definition.namespace as string; // the kind is namespaced
   const problems: string[] = [];
   const context = { namespace, routed, problems };
-  const rules = definition.spec.http.flatMap((own, i) =>
+  const source = { kind: 'VirtualService', namespace, name: definition.name } as const;
+  const requests = definition.spec.http.flatMap((own, i) =>
     (own.delegate === undefined ? [own] : delegatedRules(own, context)).map(
       (http, j, { length }): Rule => ({
-        source: { kind: 'VirtualService', namespace, name: definition.name },
+        source,
+        layer: 'http',
         name: http.name ?? (own.delegate === undefined || length === 1 ? String(i) : `${i}.${j}`),
         isReleaseCopy: false,
-        matches: (http.match ?? []).map(compileMatch),
+        matches: (http.match ?? []).map((match) => compileMatch(match, namespace)),
         action: compileAction(http, context),
         edits: compileEdits(http.headers),
         cors: compileCors(http.corsPolicy),
+        fallback: undefined,
       }),
     ),
   );
-  return { rules, problems };
+  const connections = (['tls', 'tcp'] as const).flatMap((layer) =>
+    definition.spec[layer].map(
+      (rule, i): Rule => ({
+        ...streamRule,
+        source,
+        layer,
+        name: `${layer}.${i}`,
+        matches: (rule.match ?? []).map((match) => compileStreamMatch(match, namespace)),
+        action: { ...passedOn, destinations: compileDestinations(rule.route, context) },
+      }),
+    ),
+  );
+  return { rules: [...requests, ...connections], problems };
 });
+
+const streamRule = { isReleaseCopy: false, edits: undefined, cors: undefined, fallback: undefined };
+const passedOn = {
+  kind: 'forward',
+  timeoutMs: 0,
+  retries: undefined,
+  fault: undefined,
+  mirrors: [],
+  rewrite: undefined,
+} as const;
+
+function compileStreamMatch(
+  match: TcpMatch & { readonly sniHosts?: readonly string[] },
+  namespace: string,
+): RequestMatch {
+  const { sniHosts = [], destinationSubnets = [], port, sourceLabels, sourceNamespace, gateways } = match;
+  return {
+    ...anyRequest,
+    serverNames: sniHosts.map((name) => name.toLowerCase()),
+    subnets: destinationSubnets,
+    port,
+    // Not as for requests: all of them must hold.
+    caller: callerCondition(sourceLabels, sourceNamespace, gateways, namespace),
+  };
+}
 
 /** Nobody stands in for a delegate that is gone: its requests go on to the next rule. */
 function delegatedRules(root: HttpRule, context: Context): readonly HttpRule[] {
@@ -77,8 +120,8 @@ function delegatedRules(root: HttpRule, context: Context): readonly HttpRule[] {
   }
   const full = (owner: string) => (host: string) => destinationHost(context.routed, host, owner);
   const { rules, dropped } = mergeDelegate(
-    withFullHosts(root, full(context.namespace)),
-    found.spec.http.map((rule) => withFullHosts(rule, full(namespace))),
+    withFullNames(root, context.namespace, full(context.namespace)),
+    found.spec.http.map((rule) => withFullNames(rule, namespace, full(namespace))),
   );
   if (dropped > 0) {
     context.problems.push(
@@ -94,18 +137,26 @@ function compileAction(http: HttpRule, context: Context): Action {
   const routes = http.route ?? [];
   return {
     kind: 'forward',
-    destinations: routes.map((route) => ({
-      ...target(route.destination, context),
-      // A single destination gets everything, whatever its weight says.
-      weight: routes.length === 1 ? 1 : (route.weight ?? 0),
-      edits: compileEdits(route.headers),
-    })),
+    destinations: compileDestinations(routes, context),
     timeoutMs: http.timeout === undefined ? 0 : durationMs(http.timeout),
     retries: compileRetries(http.retries),
     fault: compileFault(http.fault),
     mirrors: compileMirrors(http, context),
     rewrite: compileRewrite(http.rewrite),
   };
+}
+
+type IstioRoute = Pick<NonNullable<HttpRule['route']>[number], 'destination' | 'weight'> & {
+  readonly headers?: IstioHeaders | undefined;
+};
+
+function compileDestinations(routes: readonly IstioRoute[], context: Context): readonly Destination[] {
+  return routes.map((route) => ({
+    ...target(route.destination, context),
+    // A single destination gets everything, whatever its weight says.
+    weight: routes.length === 1 ? 1 : (route.weight ?? 0),
+    edits: compileEdits(route.headers),
+  }));
 }
 
 function compileRewrite(rewrite: HttpRule['rewrite']): Rewrite | undefined {
@@ -216,7 +267,7 @@ function compileRedirect(redirect: IstioRedirect): Redirect {
   };
 }
 
-function compileMatch(match: IstioMatch): RequestMatch {
+function compileMatch(match: IstioMatch, namespace: string): RequestMatch {
   const headers: HeaderCondition[] = [
     ...pseudo(':scheme', match.scheme),
     ...pseudo(':method', match.method),
@@ -233,7 +284,7 @@ function compileMatch(match: IstioMatch): RequestMatch {
     queryParameters: Object.entries(match.queryParams)
       .map(([name, text]) => ({ name, match: textMatch(text) }))
       .toSorted(byText(({ name }) => name)),
-    caller: callerCondition(match),
+    caller: requestCaller(match, namespace),
     port: match.port,
     statPrefix: match.statPrefix ?? '',
   };
@@ -254,9 +305,28 @@ function textMatch(match: IstioStringMatch): TextMatch {
   return { kind: 'present' };
 }
 
-function callerCondition({ sourceLabels, sourceNamespace }: IstioMatch): CallerCondition | undefined {
-  if (sourceLabels === undefined && sourceNamespace === undefined) return undefined;
-  return { services: undefined, clusters: undefined, labels: sourceLabels, namespace: sourceNamespace };
+/** Who comes by one of the gateways that are named is not asked for labels and namespace, as in Istio. */
+function requestCaller(match: IstioMatch, namespace: string): CallerCondition | undefined {
+  const { sourceLabels, sourceNamespace, gateways } = match;
+  return gateways === undefined || gateways.length === 0
+    ? callerCondition(sourceLabels, sourceNamespace, undefined, namespace)
+    : callerCondition(undefined, undefined, gateways, namespace);
+}
+
+function callerCondition(
+  labels: Readonly<Record<string, string>> | undefined,
+  sourceNamespace: string | undefined,
+  gateways: readonly string[] | undefined,
+  namespace: string,
+): CallerCondition | undefined {
+  if (labels === undefined && sourceNamespace === undefined && gateways === undefined) return undefined;
+  return {
+    services: undefined,
+    clusters: undefined,
+    labels,
+    namespace: sourceNamespace,
+    gateways: gateways?.map((name) => gatewayKey(name, namespace)),
+  };
 }
 
 function compileEdits(headers: IstioHeaders | undefined): MessageEdits | undefined {

@@ -8,6 +8,7 @@ import type {
   LocalReplyConfigJson,
 } from '../../xds/envoy-json.js';
 import { accessLog } from './access-log.js';
+import { edgeReplies } from './caller-replies.js';
 import { dnsCache } from './external-clusters.js';
 import { undeliveredReplies } from './undelivered.js';
 import { http2Limits } from './upstream-protocol.js';
@@ -38,6 +39,8 @@ export interface HttpSide {
   /** Name of the listener, for statistics and logs. */
   readonly listener: string;
   readonly routeConfig: string;
+  /** Of its statistics, where that is not the listener. */
+  readonly statName?: string | undefined;
   /** Of HTTP/1.0 requests without a host. */
   readonly defaultHost?: string;
   readonly isConnectAllowed: boolean;
@@ -59,7 +62,7 @@ export function outboundHttp(side: HttpSide): FilterJson {
           http2ProtocolOptions: { ...common.http2ProtocolOptions, allowConnect: true },
         }
       : {}),
-    httpFilters: [...(side.isConnectAllowed ? [] : [noConnect]), cors, fault, lookUp, router],
+    httpFilters: [...(side.isConnectAllowed ? [] : [noConnect]), ...byRule, lookUp, router],
   });
 }
 
@@ -78,6 +81,24 @@ export function inboundHttp(side: Omit<HttpSide, 'localReplies' | 'isConnectAllo
   });
 }
 
+/**
+ * At the edge of the mesh, from anybody: as strict as from other sidecars, with the rules of a caller's proxy. Escaped slashes are
+ * sent back to be written plainly, since browsers follow that.
+ */
+export function edgeHttp(side: Pick<HttpSide, 'listener' | 'routeConfig' | 'statName'>): FilterJson {
+  return connectionManager({ ...side, isConnectAllowed: false, localReplies: edgeReplies }, 'inbound', {
+    useRemoteAddress: true,
+    mergeSlashes: true,
+    pathWithEscapedSlashesAction: 'UNESCAPE_AND_REDIRECT',
+    stripTrailingHostDot: true,
+    forwardClientCertDetails: 'SANITIZE_SET',
+    setCurrentClientCertDetails: { uri: true, dns: true, subject: true },
+    commonHttpProtocolOptions: { ...commonProtocol, headersWithUnderscoresAction: 'REJECT_REQUEST' },
+    httpProtocolOptions: http1(undefined),
+    httpFilters: [noConnect, ...byRule, lookUp, router],
+  });
+}
+
 function http1(defaultHost: string | undefined): NonNullable<HttpConnectionManagerJson['httpProtocolOptions']> {
   return {
     acceptHttp10: true,
@@ -87,11 +108,11 @@ function http1(defaultHost: string | undefined): NonNullable<HttpConnectionManag
 }
 
 function connectionManager(
-  { listener, routeConfig, localReplies }: HttpSide,
+  { listener, statName = listener, routeConfig, localReplies }: HttpSide,
   direction: 'inbound' | 'outbound',
   rest: HttpConnectionManagerJson,
 ): FilterJson {
-  const statPrefix = listener.replaceAll(/[^a-zA-Z0-9-]/g, '_');
+  const statPrefix = statName.replaceAll(/[^a-zA-Z0-9-]/g, '_');
   const configSource: ConfigSourceJson = { ads: {}, resourceApiVersion: 'V3', initialFetchTimeout: '5s' };
   return {
     name: 'envoy.filters.network.http_connection_manager',
@@ -133,7 +154,6 @@ const noConnect: HttpFilterJson = {
   }),
 };
 
-/** Like the next one always there, so that a route may switch it on. */
 const cors: HttpFilterJson = {
   name: 'envoy.filters.http.cors',
   typedConfig: any('envoy.extensions.filters.http.cors.v3.Cors', {}),
@@ -143,3 +163,12 @@ const fault: HttpFilterJson = {
   name: 'envoy.filters.http.fault',
   typedConfig: any('envoy.extensions.filters.http.fault.v3.HTTPFault', {}),
 };
+
+/** The first to see a request, and so the last to see its answer. */
+const fallback: HttpFilterJson = {
+  name: 'envoy.filters.http.custom_response',
+  typedConfig: any('envoy.extensions.filters.http.custom_response.v3.CustomResponse', {}),
+};
+
+/** Always there, so that a rule may switch them on. */
+const byRule: readonly HttpFilterJson[] = [fallback, cors, fault];

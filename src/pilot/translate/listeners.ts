@@ -1,7 +1,14 @@
 /** Listeners of one proxy: the explicit proxy for its app, upstreams with a port of their own, and the way in. */
 import { inboundClusterName } from '../../model/names.js';
 import { any } from '../../xds/envoy-any.js';
-import type { AddressJson, FilterJson, ListenerJson } from '../../xds/envoy-json.js';
+import type {
+  AddressJson,
+  CidrRangeJson,
+  FilterChainJson,
+  FilterJson,
+  ListenerFilterJson,
+  ListenerJson,
+} from '../../xds/envoy-json.js';
 import { accessLog } from './access-log.js';
 import { callerReplies } from './caller-replies.js';
 import { inboundHttp, outboundHttp } from './http-connection.js';
@@ -85,38 +92,70 @@ export interface WeighedCluster {
   readonly weight: number;
 }
 
-/** A TCP upstream's own listener. The clusters come in as their names and weights, so that equal ones give the same listener. */
-export function tcpUpstreamListener(
-  upstream: ProxyUpstream,
-  clusters: readonly WeighedCluster[],
-  isBySource: boolean,
-): ListenerJson {
-  return tcpListener(upstream, clusters.map(({ name, weight }) => `${weight} ${name}`).join('\n'), isBySource);
+/** Connections that are passed on as they are. */
+export interface PassedOn {
+  readonly serverNames: readonly string[];
+  readonly subnets: readonly string[];
+  readonly clusters: readonly WeighedCluster[];
+  /** One caller keeps to one instance. */
+  readonly isBySource: boolean;
 }
 
-const tcpListener = remember((upstream: ProxyUpstream, clusters: string, isBySource: boolean): ListenerJson => {
-  const weighed = clusters.split('\n').map((line) => {
-    const space = line.indexOf(' ');
-    return { name: line.slice(space + 1), weight: Number(line.slice(0, space)) };
-  });
-  const [first] = weighed;
+/** A TCP upstream's own listener. Made anew only when what it says is another thing. */
+export function tcpUpstreamListener(upstream: ProxyUpstream, streams: readonly PassedOn[]): ListenerJson {
+  return tcpListener(upstream, JSON.stringify(streams));
+}
+
+const tcpListener = remember((upstream: ProxyUpstream, text: string): ListenerJson => {
+  const streams = JSON.parse(text) as readonly PassedOn[]; // written just above
   const name = upstreamListenerName(upstream);
-  const target =
-    weighed.length === 1 && first !== undefined ? { cluster: first.name } : { weightedClusters: { clusters: weighed } };
-  const hash = isBySource ? { hashPolicy: [{ sourceIp: {} }] } : {};
-  return listener(
-    name,
-    loopback(upstream.listener as number),
-    tcpProxy('outbound', name, { ...target, ...hash }),
-    'OUTBOUND',
-  );
+  const chains = streams.map((stream) => streamChain('outbound', name, stream));
+  return listenerOf(name, loopback(upstream.listener as number), chains, 'OUTBOUND');
 });
 
-function tcpProxy(direction: 'inbound' | 'outbound', name: string, target: object): FilterJson {
+export function streamChain(
+  direction: 'inbound' | 'outbound',
+  name: string,
+  stream: PassedOn,
+  statName = name,
+): FilterChainJson {
+  const { clusters, isBySource } = stream;
+  const [first] = clusters;
+  const target =
+    clusters.length === 1 && first !== undefined ? { cluster: first.name } : { weightedClusters: { clusters } };
+  const hash = isBySource ? { hashPolicy: [{ sourceIp: {} }] } : {};
+  return { ...chainMatch(stream), filters: [tcpProxy(direction, name, { ...target, ...hash }, statName)] };
+}
+
+/** What a filter chain takes; without anything, what no other does. */
+export function chainMatch({
+  serverNames,
+  subnets = [],
+}: {
+  readonly serverNames: readonly string[];
+  readonly subnets?: readonly string[];
+}): FilterChainJson {
+  const match = {
+    ...(serverNames.length === 0 ? {} : { serverNames: [...serverNames] }),
+    ...(subnets.length === 0 ? {} : { prefixRanges: subnets.map(range) }),
+  };
+  return Object.keys(match).length === 0 ? {} : { filterChainMatch: match };
+}
+
+function range(subnet: string): CidrRangeJson {
+  const [addressPrefix = '', bits] = subnet.split('/');
+  const whole = addressPrefix.includes(':') ? IPV6_BITS : IPV4_BITS;
+  return { addressPrefix, prefixLen: bits === undefined ? whole : Number(bits) };
+}
+
+const IPV4_BITS = 32;
+const IPV6_BITS = 128;
+
+function tcpProxy(direction: 'inbound' | 'outbound', name: string, target: object, statName = name): FilterJson {
   return {
     name: 'envoy.filters.network.tcp_proxy',
     typedConfig: any('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', {
-      statPrefix: name.replaceAll(/[^a-zA-Z0-9-]/g, '_'),
+      statPrefix: statName.replaceAll(/[^a-zA-Z0-9-]/g, '_'),
       ...target,
       accessLog: accessLog(direction, name),
     }),
@@ -129,10 +168,21 @@ function listener(
   filter: FilterJson,
   trafficDirection: 'INBOUND' | 'OUTBOUND',
 ): ListenerJson {
+  return listenerOf(name, address, [{ filters: [filter] }], trafficDirection);
+}
+
+export function listenerOf(
+  name: string,
+  address: AddressJson,
+  filterChains: readonly FilterChainJson[],
+  trafficDirection: 'INBOUND' | 'OUTBOUND',
+): ListenerJson {
   return {
     name,
     address,
-    filterChains: [{ filters: [filter] }],
+    // The first message of TLS is read only where a chain asks for the name in it.
+    ...(filterChains.some(asksServerName) ? { listenerFilters: [tlsInspector] } : {}),
+    filterChains: [...filterChains],
     trafficDirection,
     // Draining an instance must not cut off the calls that its last requests make.
     drainType: trafficDirection === 'OUTBOUND' ? 'MODIFY_ONLY' : 'DEFAULT',
@@ -144,10 +194,19 @@ function listener(
   };
 }
 
+function asksServerName({ filterChainMatch, transportSocket }: FilterChainJson): boolean {
+  return filterChainMatch?.serverNames !== undefined || transportSocket !== undefined;
+}
+
+const tlsInspector: ListenerFilterJson = {
+  name: 'envoy.filters.listener.tls_inspector',
+  typedConfig: any('envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', {}),
+};
+
 function loopback(port: number): AddressJson {
   return socket('127.0.0.1', port);
 }
 
-function socket(address: string, portValue: number): AddressJson {
+export function socket(address: string, portValue: number): AddressJson {
   return { socketAddress: { address, portValue } };
 }

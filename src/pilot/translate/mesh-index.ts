@@ -3,12 +3,15 @@
 import { destinationRuleKind } from '../../dsl/destination-rule.js';
 import type { DestinationRuleSpec } from '../../dsl/destination-rule-shape.js';
 import { isExportedTo } from '../../dsl/fields.js';
+import { gatewayKind } from '../../dsl/gateway.js';
+import { MESH } from '../../dsl/gateway-name.js';
+import type { GatewaySpec } from '../../dsl/gateway-shape.js';
 import { fullHostOf, isWildcard, serviceOfFullHost, wildcardCovers } from '../../dsl/host.js';
 import { fullHostIn, hostsOf, isVisible } from '../../dsl/known-host.js';
 import { serviceEntryKind } from '../../dsl/service-entry.js';
 import { protocolOf, type ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { destinationsOf, precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
-import type { VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
+import { isForSidecars, type VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
 import type { Definition, DefinitionView } from '../../model/definition.js';
 import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
 import { fullName, serviceHost } from '../../model/names.js';
@@ -92,8 +95,9 @@ function spelling(namespace: string, host: string): string {
 
 /** The VirtualService that holds for the callers of one namespace. */
 export function routedBy({ virtualServices }: MeshHost, callerNamespace: string): RoutedBy | undefined {
-  return virtualServices.find(({ definition: { spec, namespace = '' } }) =>
-    isExportedTo(spec.exportTo, namespace, callerNamespace),
+  return virtualServices.find(
+    ({ definition: { spec, namespace = '' } }) =>
+      isForSidecars(spec) && isExportedTo(spec.exportTo, namespace, callerNamespace),
   );
 }
 
@@ -106,6 +110,10 @@ export interface MeshIndex {
   readonly external: ReadonlyMap<string, readonly ExternalHost[]>;
   /** Hosts that VirtualServices name and nobody has. */
   readonly routed: readonly RoutedHost[];
+  /** Sorted, like the next: where two say different things, the first wins. */
+  readonly gateways: readonly Definition<GatewaySpec>[];
+  /** Those that gateways serve. */
+  readonly atGateways: readonly RoutedBy[];
 }
 
 /** What a host in a rule means for the callers of one namespace. `host` is a full name in lower case. */
@@ -178,8 +186,16 @@ export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((def
   const routed = virtualServices.hosts
     .filter((host) => !isKnown(host))
     .map((host) => routedHost(...shapedBy(host), host));
-  return { domain, rootNamespace, services, external, routed };
+  const gateways = sameList(definitions.all(gatewayKind).toSorted(byPrecedence));
+  const atGateways = definitions
+    .all(virtualServiceKind)
+    .filter(({ spec }) => spec.gateways?.some((name) => name !== MESH))
+    .toSorted(byPrecedence)
+    .map((definition) => withDelegates(definition, definitions, full));
+  return { domain, rootNamespace, services, external, routed, gateways, atGateways: sameList(atGateways) };
 });
+
+const byPrecedence = (a: Definition, b: Definition): number => (precedes(a, b) ? -1 : 1);
 
 type Shapes = readonly [readonly RoutedBy[], readonly Definition<DestinationRuleSpec>[]];
 
@@ -301,8 +317,10 @@ function withDelegates(
 
 /** Every host that its rules send to, as written. */
 const destinationHosts = remember((definition: Definition<VirtualServiceSpec>): readonly string[] => {
-  const destinations = definition.spec.http.flatMap(destinationsOf);
-  return [...new Set(destinations.map(([{ host }]) => host))];
+  const { http, tls, tcp } = definition.spec;
+  const requests = http.flatMap(destinationsOf).map(([{ host }]) => host);
+  const connections = [...tls, ...tcp].flatMap(({ route }) => route.map(({ destination }) => destination.host));
+  return [...new Set([...requests, ...connections])];
 });
 
 const routedByOf = remember(
@@ -326,7 +344,7 @@ function namers<Spec>(
   hostsOfSpec: (spec: Spec) => readonly string[],
   full: (host: string, namespace: string) => string,
 ): { of(host: string): readonly Definition<Spec>[]; readonly hosts: readonly string[] } {
-  const sorted = definitions.toSorted((a, b) => (precedes(a, b) ? -1 : 1));
+  const sorted = definitions.toSorted(byPrecedence);
   const named = sorted.flatMap((definition) => {
     const namespace = definition.namespace as string; // both kinds are namespaced
     return hostsOfSpec(definition.spec).map((host) => ({ host: full(host, namespace), definition }));

@@ -113,14 +113,21 @@ function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
   return { named, reachable };
 }
 
-function clustersOf(
-  snapshot: MeshSnapshot,
-  audience: Audience,
-  scene: Scene,
-): { clusters: readonly ClusterJson[]; endpoints: readonly ClusterLoadAssignmentJson[] } {
+interface Reached {
+  readonly clusters: readonly ClusterJson[];
+  readonly endpoints: readonly ClusterLoadAssignmentJson[];
+}
+
+function clustersOf(snapshot: MeshSnapshot, audience: Audience, scene: Scene): Reached {
+  const { clusters, endpoints } = reachedClusters(snapshot, scene.reachable);
+  return { clusters: [...clusters, ...missingClusters(audience, clusters, referencedClusters(scene))], endpoints };
+}
+
+/** All Envoy clusters of these hosts. */
+export function reachedClusters(snapshot: MeshSnapshot, reachable: ReadonlyMap<string, Callee>): Reached {
   const clusters: ClusterJson[] = [];
   const endpoints: ClusterLoadAssignmentJson[] = [];
-  for (const { entry, policy } of scene.reachable.values()) {
+  for (const { entry, policy } of reachable.values()) {
     const facts = factsOfHost(snapshot, entry);
     const known = endpointsOf(snapshot, entry);
     for (const port of entry.ports) {
@@ -133,10 +140,17 @@ function clustersOf(
       }
     }
   }
-  const given = new Set(clusters.map((cluster) => cluster.name));
-  const wanted = new Set(referencedClusters(scene).filter((name) => !given.has(name)));
-  clusters.push(...[...wanted].map((name) => missingClusterOf(audience, name)));
   return { clusters, endpoints };
+}
+
+/** Those that rules send to and that are not there, for `owner`. */
+export function missingClusters(
+  owner: object,
+  given: readonly ClusterJson[],
+  wanted: readonly string[],
+): readonly ClusterJson[] {
+  const names = new Set(given.map((cluster) => cluster.name));
+  return [...new Set(wanted)].filter((name) => !names.has(name)).map((name) => missingClusterOf(owner, name));
 }
 
 const noEndpoints: readonly Endpoint[] = [];
@@ -146,7 +160,7 @@ function endpointsOf(snapshot: MeshSnapshot, host: MeshHost): readonly Endpoint[
   return snapshot.endpoints.get(host.key) ?? noEndpoints;
 }
 
-const missingClusterOf = remember((_audience: Audience, name: string): ClusterJson => missingCluster(name));
+const missingClusterOf = remember((_owner: object, name: string): ClusterJson => missingCluster(name));
 
 /** Names of all Envoy clusters that rules send to: every one of them must exist, or Envoy refuses the routes. */
 function referencedClusters({ named, reachable }: Scene): readonly string[] {

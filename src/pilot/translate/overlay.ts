@@ -75,7 +75,9 @@ function shiftRule(rule: Rule, shift: Shift, isOld: IsOld): readonly Rule[] {
   const old = action.destinations.find(isOld);
   if (old === undefined) return [rule];
   const weighted = shift.weight === 0 ? rule : { ...rule, action: shiftAction(action, shift, isOld) };
-  return shift.matches.length === 0 ? [weighted] : [releaseCopy(rule, action, old, shift), weighted];
+  // A connection has no headers.
+  const isMarked = shift.matches.length > 0 && rule.layer === 'http';
+  return isMarked ? [releaseCopy(rule, action, old, shift), weighted] : [weighted];
 }
 
 /**

@@ -40,9 +40,11 @@ export interface CallerCondition {
   /** Labels of the calling instance, all of these. */
   readonly labels: Readonly<Record<string, string>> | undefined;
   readonly namespace: string | undefined;
+  /** `mesh` for sidecars, `<ns>/<name>` of the Gateway that it came by; any of these. */
+  readonly gateways: readonly string[] | undefined;
 }
 
-/** Conditions that must all hold. */
+/** Conditions that must all hold. Of a connection that is passed on as it is, only those on the connection mean something. */
 export interface RequestMatch {
   readonly name: string;
   readonly path: TextMatch | undefined;
@@ -53,6 +55,10 @@ export interface RequestMatch {
   readonly caller: CallerCondition | undefined;
   /** The service port that the caller named. */
   readonly port: number | undefined;
+  /** Names that a TLS connection asks for, in lower case, any of these; empty where TLS is not looked for. */
+  readonly serverNames: readonly string[];
+  /** Where the connection was made to, any of these ranges; empty for anywhere. */
+  readonly subnets: readonly string[];
   /** Of statistics of its own; empty for none. */
   readonly statPrefix: string;
 }
@@ -151,6 +157,14 @@ export interface Answer {
   readonly body: { readonly text: string } | { readonly bytes: string } | undefined;
 }
 
+/** What the caller's proxy answers in place of an error, be it its own or one that it was given. */
+export interface Fallback {
+  readonly on: readonly number[];
+  readonly status: number;
+  readonly headers: readonly HeaderEdit[];
+  readonly body: string;
+}
+
 /** Which scripts of other origins may call (the fetch standard's CORS protocol). */
 export interface Cors {
   readonly origins: readonly TextMatch[];
@@ -179,6 +193,8 @@ export type Action =
 
 export interface Rule {
   readonly source: RuleSource;
+  /** What it decides on: requests, or connections that are passed on as they are, with TLS in them or anything. */
+  readonly layer: 'http' | 'tls' | 'tcp';
   /** Of the rule in its definition: its name, else its index. */
   readonly name: string;
   /** Set on the copy that a release with a header match puts before a rule. */
@@ -188,6 +204,7 @@ export interface Rule {
   readonly action: Action;
   readonly edits: MessageEdits | undefined;
   readonly cors: Cors | undefined;
+  readonly fallback: Fallback | undefined;
 }
 
 /** The rules of one service in order; the first that matches takes the request. */
@@ -201,5 +218,7 @@ export const anyRequest: RequestMatch = {
   queryParameters: [],
   caller: undefined,
   port: undefined,
+  serverNames: [],
+  subnets: [],
   statPrefix: '',
 };

@@ -6,8 +6,10 @@ import type { ProxyMetadata } from '../../model/proxy-metadata.js';
 export type ProxyUpstream = Extract<PlannedUpstream, { mode: 'proxy' }>;
 
 /** All that translation must know of one proxy. The same object for the whole stream: translators remember by identity. */
-export interface ProxyScope extends Omit<ProxyMetadata, 'revision' | 'upstreams'> {
+export interface ProxyScope extends Omit<ProxyMetadata, 'revision' | 'upstreams' | 'gateway'> {
   readonly id: string;
+  /** An Envoy without an app, which serves what Gateways say. */
+  readonly isGateway: boolean;
   /** Those that go through the proxy. */
   readonly upstreams: readonly ProxyUpstream[];
 }
@@ -41,6 +43,7 @@ function scopeOf(node: EnvoyNode): ProxyScope {
   const ports = map(mesh['ports'], 'metadata.mesh.ports');
   const scope: ProxyScope = {
     id: node.id,
+    isGateway: mesh['gateway'] === true,
     namespace: field('namespace'),
     service: field('service'),
     version: field('version'),

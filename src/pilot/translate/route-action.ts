@@ -10,15 +10,16 @@ import type {
   RouteJson,
   WeightedCluster_ClusterWeightJson,
 } from '../../xds/envoy-json.js';
+import { REASON_HEADER } from './caller-replies.js';
 import { type Callable, calleeAt, clusterNameOf, subsetNameOf } from './envoy-clusters.js';
 import { hashOf, hashPolicy } from './hash-policy.js';
 import { authorityOf, envoyEdits } from './header-edits.js';
-import type { MeshHost } from './mesh-index.js';
 import type {
   Action,
   Answer,
   Cors,
   Destination,
+  Fallback,
   Fault,
   Millionths,
   Mirror,
@@ -31,9 +32,8 @@ import { retryPolicy } from './retry-policy.js';
 import { stringMatcher } from './route-match.js';
 import { reducedWeights } from './weights.js';
 
-/** Where a rule is written: the service and port whose virtual host it stands in, and the services it can name. */
+/** Where a rule is written: the port whose virtual host it stands in, and the hosts it can name. */
 export interface RulePlace extends Callable {
-  readonly entry: MeshHost;
   readonly isStreaming: boolean;
 }
 
@@ -66,10 +66,11 @@ export function routeAction(rule: Rule, place: RulePlace): RouteJson {
 }
 
 /** What filters on the way do for this rule alone. */
-function filters(fault: Fault | undefined, { cors }: Rule): Pick<RouteJson, 'typedPerFilterConfig'> {
+function filters(fault: Fault | undefined, { cors, fallback }: Rule): Pick<RouteJson, 'typedPerFilterConfig'> {
   const config = {
     ...(fault === undefined ? {} : { 'envoy.filters.http.fault': faultConfig(fault) }),
     ...(cors === undefined ? {} : { 'envoy.filters.http.cors': corsConfig(cors) }),
+    ...(fallback === undefined ? {} : { 'envoy.filters.http.custom_response': fallbackConfig(fallback) }),
   };
   return Object.keys(config).length === 0 ? {} : { typedPerFilterConfig: config };
 }
@@ -167,6 +168,27 @@ function faultConfig({ delay, abort }: Fault): AnyJson {
             percentage: millionths(abort.share),
           },
         }),
+  });
+}
+
+/** Envoy reads `%` in a value as the beginning of a command. */
+function fallbackConfig({ on, status, headers, body }: Fallback): AnyJson {
+  const policy = any('envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy', {
+    statusCode: status,
+    body: { inlineString: body },
+    responseHeadersToAdd: [{ name: REASON_HEADER, value: 'fallback' }, ...headers].map(({ name, value }) => ({
+      header: { key: name, value: value.replaceAll('%', '%%') },
+      appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' as const,
+    })),
+  });
+  const onMatch = { action: { name: 'fallback', typedConfig: policy } };
+  return any('envoy.extensions.filters.http.custom_response.v3.CustomResponse', {
+    customResponseMatcher: {
+      matcherTree: {
+        input: { name: 'status', typedConfig: any('envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput', {}) },
+        exactMatchMap: { map: Object.fromEntries(on.map((code) => [String(code), onMatch])) },
+      },
+    },
   });
 }
 

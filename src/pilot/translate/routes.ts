@@ -3,15 +3,15 @@ import { serviceOfFullHost } from '../../dsl/host.js';
 import type { Protocol } from '../../model/fields.js';
 import { inboundClusterName } from '../../model/names.js';
 import type { RouteConfigurationJson, RouteJson, VirtualHostJson } from '../../xds/envoy-json.js';
-import { defaultRule } from './compile-route.js';
 import type { Callee } from './envoy-clusters.js';
 import { discoveryOf } from './external-endpoints.js';
 import type { HostPort, MeshHost } from './mesh-index.js';
-import { anyRequest, type Destination, type Rule, type Rules } from './policy.js';
+import { anyRequest, type Rule, type Rules } from './policy.js';
 import type { ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
-import { clusterName, type RulePlace, routeAction, weighedDestinations } from './route-action.js';
+import { clusterName, type RulePlace, routeAction } from './route-action.js';
 import { routeMatch } from './route-match.js';
+import { connectDestinations } from './streams.js';
 import { TUNNEL_CLUSTER } from './tunnel.js';
 import { UNDELIVERED_HEADER } from './undelivered.js';
 
@@ -48,28 +48,25 @@ export const outboundRoutes: (virtualHosts: readonly VirtualHostJson[]) => Route
 
 /** A listener of its own means its service, whatever the host says. */
 export const upstreamRoutes: (
-  entry: MeshHost,
   port: HostPort,
   rules: Rules,
   targets: readonly Callee[],
   name: string,
-) => RouteConfigurationJson = remember(
-  (entry: MeshHost, port: HostPort, rules: Rules, targets: readonly Callee[], name: string) => {
-    const place = placeOf({ entry, port, rules, targets });
-    const routes = rules.flatMap((rule) => ruleRoutes(rule, place));
-    return callerRoutes(name, [{ name, domains: ['*'], routes }]);
-  },
-);
+) => RouteConfigurationJson = remember((port: HostPort, rules: Rules, targets: readonly Callee[], name: string) => {
+  const place = placeOf({ port, targets });
+  const routes = rules.flatMap((rule) => ruleRoutes(rule, place));
+  return callerRoutes(name, [{ name, domains: ['*'], routes }]);
+});
 
 /** The service of such a listener is gone: Envoy must still be told, or it waits. */
 export const absentRoutes: (upstream: ProxyUpstream, name: string) => RouteConfigurationJson = remember(
   (_upstream: ProxyUpstream, name: string): RouteConfigurationJson => callerRoutes(name, [unknownHost]),
 );
 
-function callerRoutes(name: string, virtualHosts: VirtualHostJson[]): RouteConfigurationJson {
+export function callerRoutes(name: string, virtualHosts: readonly VirtualHostJson[]): RouteConfigurationJson {
   return {
     name,
-    virtualHosts,
+    virtualHosts: [...virtualHosts],
     // Every cluster that we route to is in the same answer and is sent before the routes: one that Envoy has refused makes it
     // keep the routes it has, instead of losing that share of the requests.
     validateClusters: true,
@@ -138,12 +135,12 @@ export const virtualHost: (
     callerNamespace: string,
     domain: string,
   ): VirtualHostJson => {
-    const place = placeOf({ entry, port, rules, targets });
+    const place = placeOf({ port, targets });
     const routes = port.protocol === 'tcp' ? [] : rules.flatMap((rule) => ruleRoutes(rule, place));
     return {
       name: `${entry.host}:${port.port}`,
       domains: domainsOf(entry, port, callerNamespace, domain),
-      routes: [connectRoute(port, rules, place), ...routes],
+      routes: [connectRoute(entry, port, rules, place), ...routes],
     };
   },
 );
@@ -163,9 +160,8 @@ const withDomains = remember(
   (host: VirtualHostJson, domains: string): VirtualHostJson => ({ ...host, domains: domains.split(' ') }),
 );
 
-function placeOf({ entry, port, targets }: Outlet): RulePlace {
+function placeOf({ port, targets }: Pick<Outlet, 'port' | 'targets'>): RulePlace {
   return {
-    entry,
     port: port.port,
     isStreaming: isStreaming(port.protocol),
     targets: new Map(targets.map((target) => [target.entry.host, target])),
@@ -214,8 +210,9 @@ function addressesOf(entry: MeshHost): readonly string[] {
  * CONNECT to an HTTP service: the bytes inside go round to this sidecar's tunnel listener, where each request is routed by its
  * own authority. CONNECT to a TCP service, or to a port of which nobody knows what it speaks, goes straight to it.
  */
-function connectRoute(port: HostPort, rules: Rules, place: RulePlace): RouteJson {
-  const destinations = port.protocol === 'tcp' || port.isUnknown === true ? tcpDestinations(place.entry, rules) : [];
+function connectRoute(entry: MeshHost, port: HostPort, rules: Rules, place: RulePlace): RouteJson {
+  const isPassedOn = port.protocol === 'tcp' || port.isUnknown === true;
+  const destinations = isPassedOn ? connectDestinations(entry, rules) : [];
   const [first, ...others] = destinations.map((target) => ({
     name: clusterName(target, place),
     weight: target.weight,
@@ -236,14 +233,9 @@ function connectRoute(port: HostPort, rules: Rules, place: RulePlace): RouteJson
   };
 }
 
-/** TCP has no headers to look at: the first rule without conditions decides, and without one it is the plain service. */
-export function tcpDestinations(entry: MeshHost, rules: Rules): readonly Destination[] {
-  const rule = [...rules, defaultRule(entry.identity)].find((candidate) => candidate.matches.length === 0);
-  return rule?.action.kind === 'forward' ? weighedDestinations(rule.action.destinations) : [];
-}
-
 /** One route per match, with the rule's name in it, so that the access log says why. */
-function ruleRoutes(rule: Rule, place: RulePlace): readonly RouteJson[] {
+export function ruleRoutes(rule: Rule, place: RulePlace): readonly RouteJson[] {
+  if (rule.layer !== 'http') return [];
   const action = routeAction(rule, place);
   const matches = rule.matches.length === 0 ? [anyRequest] : rule.matches;
   return matches.map((match, i) => ({

@@ -6,7 +6,7 @@ import { type CallerPolicy, callerPolicy } from './caller-policy.js';
 import { type Compiled, compileRoute, defaultRule } from './compile-route.js';
 import { compileVirtualService } from './compile-virtual-service.js';
 import { versionsOf } from './envoy-clusters.js';
-import { findHost, indexOf, type MeshHost, routedBy, type ServiceHost } from './mesh-index.js';
+import { findHost, type HostIdentity, indexOf, type MeshHost, routedBy, type ServiceHost } from './mesh-index.js';
 import { overlay, type Shift, shiftOf } from './overlay.js';
 import type { CallerCondition, Rule, Rules, Target } from './policy.js';
 import { remember, sameList } from './remember.js';
@@ -18,13 +18,23 @@ export interface Caller {
   readonly service: string;
   readonly cluster: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** The gateway that requests come by: `mesh`, or `<ns>/<name>` of a Gateway. */
+  readonly gateway: string;
 }
 
 /** As the definitions say, before any release: a VirtualService before a Route before the default. */
 export function compiledRules(entry: MeshHost, callerNamespace: string, domain: string): Compiled {
   const virtualService = routedBy(entry, callerNamespace);
-  return virtualService === undefined ? ownRules(entry, domain) : compileVirtualService(virtualService);
+  if (virtualService === undefined) return ownRules(entry, domain);
+  const compiled = compileVirtualService(virtualService);
+  // One that speaks of connections only says nothing about requests.
+  const isSilent = entry.kind !== 'routed' && !compiled.rules.some(({ layer }) => layer === 'http');
+  return isSilent ? withDefault(compiled, entry.identity) : compiled;
 }
+
+const withDefault = remember(
+  ({ rules, problems }: Compiled, host: HostIdentity): Compiled => ({ rules: [...rules, defaultRule(host)], problems }),
+);
 
 const ownRules: (entry: MeshHost, domain: string) => Compiled = remember(
   (entry: MeshHost, domain: string): Compiled => {
@@ -38,8 +48,13 @@ const ownRules: (entry: MeshHost, domain: string) => Compiled = remember(
 
 /** With every release that touches a destination in them. */
 export function effectiveRules(snapshot: MeshSnapshot, entry: MeshHost, callerNamespace: string): Rules {
+  const { domain } = indexOf(snapshot.definitions);
+  return withReleases(snapshot, compiledRules(entry, callerNamespace, domain).rules, callerNamespace);
+}
+
+export function withReleases(snapshot: MeshSnapshot, compiled: Rules, callerNamespace: string): Rules {
   const index = indexOf(snapshot.definitions);
-  let { rules } = compiledRules(entry, callerNamespace, index.domain);
+  let rules = compiled;
   for (const host of targetHosts(rules)) {
     const key = findHost(index, host, callerNamespace)?.key ?? '';
     const facts = factsOf(snapshot, key);
@@ -85,8 +100,9 @@ const withMatches = remember((rule: Rule, matches: Rule['matches']): Rule => ({ 
 
 function isCaller(condition: CallerCondition | undefined, caller: Caller): boolean {
   if (condition === undefined) return true;
-  const { services, clusters, labels, namespace } = condition;
+  const { services, clusters, labels, namespace, gateways } = condition;
   return (
+    (gateways === undefined || gateways.includes(caller.gateway)) &&
     (services === undefined || services.includes(fullName(caller.namespace, caller.service))) &&
     (clusters === undefined || clusters.includes(caller.cluster)) &&
     (namespace === undefined || namespace === caller.namespace) &&

@@ -6,7 +6,7 @@ import type { ListenerJson, RouteConfigurationJson } from '../../xds/envoy-json.
 import { audienceOf } from './audience.js';
 import { byName, withShared } from './by-name.js';
 import { inboundClusters } from './clusters.js';
-import { hashOf } from './hash-policy.js';
+import { translateEdge } from './edge.js';
 import { fixedListeners, tcpUpstreamListener, upstreamListenerName } from './listeners.js';
 import type { MeshHost } from './mesh-index.js';
 import { type Outbound, outboundOf, targetsIn } from './outbound.js';
@@ -14,14 +14,15 @@ import type { Rules } from './policy.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
 import type { TranslatedResources, TranslationProblem } from './resources.js';
-import { clusterName } from './route-action.js';
-import { absentRoutes, inboundRoutes, tcpDestinations, upstreamRoutes } from './routes.js';
+import { absentRoutes, inboundRoutes, upstreamRoutes } from './routes.js';
 import { type Caller, rulesFor } from './rules.js';
 import { runtimeLayers } from './runtime.js';
+import { passedOn, streamsOfHost } from './streams.js';
 import { tunnelCluster } from './tunnel.js';
 
 /** Pure. Never throws for what a user wrote: what cannot be translated is in `problems`, and the rest goes on. */
 export function translate(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
+  if (scope.isGateway) return translateEdge(snapshot, scope);
   const audience = audienceOf(scope);
   return own(scope, audience.caller, outboundOf(snapshot, audience));
 }
@@ -57,8 +58,8 @@ function routesOf(
     .map(({ upstream, found }) => {
       const name = upstreamListenerName(upstream);
       if (found === undefined) return absentRoutes(upstream, name);
-      const { entry, port, rules } = found;
-      return upstreamRoutes(entry, port, rulesFor(rules, caller, port.port), targetsIn(outbound, rules), name);
+      const { port, rules } = found;
+      return upstreamRoutes(port, rulesFor(rules, caller, port.port), targetsIn(outbound, rules), name);
     });
   return [...inbound, ...listeners];
 }
@@ -73,11 +74,13 @@ function listenersOf(
     if (upstream.protocol !== 'tcp' || found === undefined) return [];
     const { entry, port, rules } = found;
     const place = { targets: reachable, port: port.port };
-    const destinations = tcpDestinations(entry, rulesFor(rules, caller, port.port));
-    const clusters = destinations.map((target) => ({ name: clusterName(target, place), weight: target.weight }));
-    const [first] = destinations;
-    const isBySource = first !== undefined && hashOf(first, place)?.useSourceIp === true;
-    return [tcpUpstreamListener(upstream, clusters, isBySource)];
+    const streams = streamsOfHost(entry, rulesFor(rules, caller, port.port));
+    return [
+      tcpUpstreamListener(
+        upstream,
+        streams.map((stream) => passedOn(stream, place)),
+      ),
+    ];
   });
   return [...fixedListeners(scope), ...tcp];
 }

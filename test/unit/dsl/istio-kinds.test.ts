@@ -71,8 +71,45 @@ describe('a VirtualService is refused', () => {
     ],
     [
       'a field that is not served yet',
-      virtualService(`{ hosts: [reviews], tls: [], http: [{ ${toReviews} }] }`),
-      'MESH1017 error VirtualService reviews spec.tls: tls is not supported yet: routing by SNI',
+      virtualService(
+        '{ hosts: [reviews], tcp: [{ match: [{ sourceSubnet: 10.0.0.0/8 }], route: [{ destination: { host: reviews } }] }] }',
+      ),
+      'MESH1017 error VirtualService reviews spec.tcp[0].match[0].sourceSubnet: sourceSubnet is not supported yet: Istio ignores it too',
+    ],
+    ['no rules', virtualService('{ hosts: [reviews] }'), 'it has no rules: write http, tls or tcp'],
+    [
+      'a server name of somebody else',
+      virtualService(
+        '{ hosts: [reviews], tls: [{ match: [{ sniHosts: [other.com] }], route: [{ destination: { host: reviews } }] }] }',
+      ),
+      'spec.tls[0].match[0].sniHosts[0]: "other.com" is not within any of the hosts',
+    ],
+    [
+      'an address that an explicit proxy does not see',
+      virtualService(
+        '{ hosts: [reviews], tcp: [{ match: [{ destinationSubnets: [10.0.0.0/8] }], route: [{ destination: { host: reviews } }] }] }',
+      ),
+      'MESH1017 error VirtualService reviews spec.tcp[0].match[0].destinationSubnets: an explicit proxy does not see',
+    ],
+    [
+      'a destination of TCP that does not exist',
+      virtualService('{ hosts: [reviews], tcp: [{ route: [{ destination: { host: nobody } }] }] }'),
+      'spec.tcp[0].route[0].destination.host: host "nobody" is no service',
+    ],
+    [
+      'every host of the mesh',
+      virtualService(`{ hosts: ['*'], http: [{ ${toReviews} }] }`),
+      'a bare * would take every host',
+    ],
+    [
+      'a host that another covers',
+      virtualService(`{ hosts: ['*.com', '*.a.com'], http: [{ ${toReviews} }] }`),
+      'host "*.a.com" is among those of "*.com"',
+    ],
+    [
+      'two words for the host',
+      rule(`rewrite: { authority: a }, headers: { request: { set: { Host: b } } }, ${toReviews}`),
+      'the host is set twice',
     ],
     ['a delegate that does not exist', rule('delegate: { name: other }'), 'there is no VirtualService "default/other"'],
     [
@@ -83,7 +120,7 @@ describe('a VirtualService is refused', () => {
     [
       'a delegate of a delegate',
       virtualService('{ http: [{ delegate: { name: reviews } }] }'),
-      'a VirtualService without hosts cannot delegate further',
+      'one without hosts cannot delegate further',
     ],
     [
       'a delegate and a route',
@@ -122,9 +159,9 @@ describe('a VirtualService is refused', () => {
       'uri and uriRegexRewrite exclude each other',
     ],
     [
-      'another gateway',
-      virtualService(`{ hosts: [reviews], gateways: [front], http: [{ ${toReviews} }] }`),
-      'MESH1017 error VirtualService reviews spec.gateways[0]: only the gateway "mesh" is supported yet',
+      'a gateway name that is none',
+      virtualService(`{ hosts: [reviews], gateways: ['*/front'], http: [{ ${toReviews} }] }`),
+      'a gateway is NAME (in the same namespace) or NAMESPACE/NAME',
     ],
     [
       'a host that is no service',

@@ -23,7 +23,7 @@ spec: { ${spec} }
 describe('parseDefinitions', () => {
   it('fills defaults in the spec and keeps the document as written', () => {
     const [definition] = parse(service('port: 9080')).definitions;
-    expect(definition?.spec).toMatchObject({ port: 9080, upstreams: [], replace: 'start-first' });
+    expect(definition?.spec).toMatchObject({ port: 9080, upstreams: [], gateway: false });
     expect(definition?.document.spec).toEqual({ port: 9080 });
     expect(definition?.namespace).toBe('default');
   });

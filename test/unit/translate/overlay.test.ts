@@ -171,6 +171,8 @@ describe('the match of a release', () => {
           queryParameters: [],
           caller: undefined,
           port: undefined,
+          serverNames: [],
+          subnets: [],
           statPrefix: '',
         },
       ],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { translate } from '../../../src/pilot/translate/index.js';
-import { endpoint, proxy, release, serviceYaml, world, yamls } from '../../support/mesh-world.js';
+import { endpoint, problemsIn, proxy, release, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources, simulate, split } from '../../support/simulate.js';
 
 const services = yamls(serviceYaml('reviews', ['v1', 'v2', 'v3']), serviceYaml('ratings', ['v1']));
@@ -502,5 +502,133 @@ describe('a DestinationRule', () => {
     const cluster = resources.clusters.get('outbound|9080|old|reviews.default.svc.cluster.local');
     expect(cluster?.altStatName).toBe('default;reviews;v1_2');
     expect(JSON.stringify(cluster)).toContain('http2ProtocolOptions');
+  });
+});
+
+describe('rules for connections', () => {
+  const db = yamls(
+    serviceYaml('db', ['v1', 'v2'], 'protocol: tcp, port: 5432, stable: v1'),
+    serviceYaml('other', ['v1'], 'protocol: tcp, port: 1'),
+  );
+  const scope = proxy([{ service: 'db', port: 5432, protocol: 'tcp', listener: 7001 }]);
+  const connections = (rules: string, releases: Parameters<typeof world>[0]['releases'] = [], from = scope) => {
+    const yaml = yamls(db, virtualService('[]', '[db]', 'db').replace('http: []', rules));
+    const resources = translate(world({ yaml, releases }), from);
+    checkResources(resources);
+    return resources;
+  };
+  type Resources = ReturnType<typeof connections>;
+  /** `NAMES: CLUSTER=WEIGHT …` of each chain of the upstream's own listener. */
+  const chains = (resources: Resources): readonly string[] =>
+    (resources.listeners.get('upstream|db')?.filterChains ?? []).map(({ filterChainMatch, filters }) => {
+      const config = filters?.[0]?.typedConfig as {
+        cluster?: string;
+        weightedClusters?: { clusters: { name: string; weight: number }[] };
+      };
+      const parts = config.weightedClusters?.clusters ?? [{ name: config.cluster ?? '', weight: 1 }];
+      const names = filterChainMatch?.serverNames?.join(',') ?? '*';
+      return `${names}: ${parts.map(({ name, weight }) => `${name.split('.')[0]}=${weight}`).join(' ')}`;
+    });
+  const connect = (resources: Resources): readonly string[] => {
+    const experience = simulate(resources, { host: 'db:5432', method: 'CONNECT' });
+    if (experience.kind === 'answered') return [];
+    return experience.shares.map(({ cluster, share }) => `${cluster.split('.')[0]}=${share}`);
+  };
+  const split3 =
+    '[{ destination: { host: db, subset: v1 }, weight: 3 }, { destination: { host: other }, weight: 1 }, { destination: { host: db, subset: v2 }, weight: 0 }]';
+
+  it('weigh TCP, the first that is for the caller, and CONNECT follows them', () => {
+    const resources = connections(
+      `tcp: [{ match: [{ sourceLabels: { app: nobody } }, { port: 1 }, { sourceNamespace: other }, { gateways: [front] }], route: [{ destination: { host: other } }] }, { match: [{ port: 5432, sourceLabels: { app: productpage } }], route: ${split3} }, { route: [{ destination: { host: other } }] }]`,
+    );
+    expect(chains(resources)).toEqual(['*: outbound|5432|v1|db=3 outbound|1||other=1']);
+    expect(connect(resources)).toEqual(['outbound|5432|v1|db=0.75', 'outbound|1||other=0.25']);
+    expect(resources.listeners.get('upstream|db')).not.toHaveProperty('listenerFilters');
+  });
+
+  it('part TLS by server name, the first rule for a name alone, and leave the rest to TCP or to the plain service', () => {
+    const rules = `tls: [{ match: [{ sniHosts: [Db] }], route: [{ destination: { host: db, subset: v2 } }] }, { match: [{ sniHosts: [db] }], route: [{ destination: { host: other } }] }]`;
+    const resources = connections(rules);
+    expect(chains(resources)).toEqual(['db: outbound|5432|v2|db=1', '*: outbound|5432||db=1']);
+    expect(resources.listeners.get('upstream|db')?.listenerFilters?.map(({ name }) => name)).toEqual([
+      'envoy.filters.listener.tls_inspector',
+    ]);
+    expect(chains(connections(`${rules}\n  tcp: [{ route: [{ destination: { host: other } }] }]`))).toEqual([
+      'db: outbound|5432|v2|db=1',
+      '*: outbound|1||other=1',
+    ]);
+  });
+
+  it('are moved by a release as requests are, but for its marks, which connections do not have', () => {
+    const matches = [{ header: 'x-user', exact: 'jason' }];
+    const resources = connections(
+      `tls: [{ match: [{ sniHosts: [db] }], route: [{ destination: { host: db } }] }]\n  tcp: [{ route: ${split3} }]`,
+      [release({ service: 'db', weight: 50, matches })],
+    );
+    expect(chains(resources)).toEqual([
+      'db: outbound|5432||db=1 outbound|5432|v2|db=1',
+      '*: outbound|5432|v1|db=3 outbound|5432|v2|db=3 outbound|1||other=2',
+    ]);
+  });
+
+  it('say nothing about requests', () => {
+    const web = yamls(
+      services,
+      virtualService('[]', '[reviews]').replace('http: []', 'tcp: [{ route: [{ destination: { host: ratings } }] }]'),
+    );
+    expect(split(translate(world({ yaml: web, endpoints }), proxy([{ service: 'reviews' }])), { host })).toEqual({
+      '': 1,
+    });
+  });
+});
+
+describe('a fallback of a Route', () => {
+  it('stands in for the statuses that it names, and is the first filter to see the request', () => {
+    const yaml = `apiVersion: mesh/v1
+kind: Route
+metadata: { name: reviews }
+spec:
+  service: reviews
+  rules: [{ split: [{ version: v1, weight: 100 }], fallback: { on: [503], status: 203, headers: { x-b: "50%" }, body: "none" } }]`;
+    const resources = translated(yaml);
+    const experience = simulate(resources, { host });
+    expect(JSON.parse(JSON.stringify(experience))).toMatchObject({
+      json: {
+        typedPerFilterConfig: {
+          'envoy.filters.http.custom_response': {
+            customResponseMatcher: {
+              matcherTree: {
+                exactMatchMap: {
+                  map: {
+                    503: {
+                      action: {
+                        typedConfig: {
+                          statusCode: 203,
+                          body: { inlineString: 'none' },
+                          responseHeadersToAdd: [
+                            { header: { key: 'x-mesh-reason', value: 'fallback' } },
+                            { header: { key: 'x-b', value: '50%%' } },
+                          ],
+                        },
+                      },
+                    },
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+    });
+  });
+
+  it('is refused where nothing speaks HTTP', () => {
+    const yaml = yamls(
+      serviceYaml('db', ['v1'], 'protocol: tcp, port: 1'),
+      'apiVersion: mesh/v1\nkind: Route\nmetadata: { name: db }\nspec: { service: db, rules: [{ split: [{ version: v1, weight: 100 }], fallback: {} }] }',
+    );
+    expect(problemsIn(yaml).map(({ message }) => message)).toEqual([
+      'db has no HTTP port: a fallback stands in for HTTP answers',
+    ]);
   });
 });
