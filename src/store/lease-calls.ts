@@ -1,5 +1,5 @@
 /** The lease and key calls of the registrar: each is one try on the current endpoint, with its own deadline, but for openLease. */
-import type { Etcd3, ICompare, ILeaseKeepAliveResponse, IRequestOp } from 'etcd3';
+import type { ICompare, IRequestOp } from 'etcd3';
 import type { Connection, Send } from './connection.js';
 
 /** Below the 128 operations and 1.5 MiB that etcd takes in one transaction. */
@@ -16,12 +16,6 @@ export async function grantLease(connection: Connection, ttlSeconds: number, lim
   const request = { TTL: ttlSeconds, ID: 0 };
   const response = await connection.once(limitMs, (client, options) => client.leaseClient.leaseGrant(request, options));
   return { id: response.ID, ttlMs: Number(response.TTL) * 1000 };
-}
-
-/** Milliseconds the lease has from now on; 0 when it is gone. */
-export async function renewLease(connection: Connection, id: string, limitMs: number): Promise<number> {
-  const response = await connection.once(limitMs, (client, options) => keepAliveOnce(client, id, options));
-  return Math.max(0, Number(response.TTL) * 1000);
 }
 
 /** As often and on as many endpoints as a call may take: a lease too many runs out by itself. Answers its id. */
@@ -120,25 +114,4 @@ export function firstBatch(keys: Iterable<string>, valueOf: (key: string) => str
     batch.set(key, value);
   }
   return batch;
-}
-
-/**
- * A stream for one renewal: a long one would be bound to one endpoint, and silent when that endpoint hangs. It is ended,
- * not cancelled: the package takes a cancelled stream for a failed endpoint and resets all its channels.
- */
-async function keepAliveOnce(
-  client: Etcd3,
-  id: string,
-  options: { deadline: number },
-): Promise<ILeaseKeepAliveResponse> {
-  const stream = await client.leaseClient.leaseKeepAlive(options);
-  return new Promise((resolve, reject) => {
-    stream.on('data', (response) => {
-      resolve(response);
-      stream.end();
-    });
-    stream.on('error', reject);
-    stream.on('end', () => reject(new Error('the keep-alive stream ended without an answer')));
-    stream.write({ ID: id });
-  });
 }

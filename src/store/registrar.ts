@@ -9,6 +9,7 @@ import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { hintFor, shortReason } from './advice.js';
 import type { Connection } from './connection.js';
 import { faultOf } from './fault.js';
+import { type KeepAlive, openKeepAlive } from './keep-alive.js';
 import {
   deleteKeys,
   type Fence,
@@ -16,7 +17,6 @@ import {
   grantLease,
   keysOfLease,
   putKeys,
-  renewLease,
   revokeLease,
   takeKey,
 } from './lease-calls.js';
@@ -48,6 +48,7 @@ class LeasedKeys implements Registrar {
   claimRevision: bigint | undefined;
 
   readonly #context: RegistrarContext;
+  readonly #keepAlive: KeepAlive;
   readonly #claim: Claim | undefined;
   readonly #ttlSeconds: number;
   readonly #touchMs: number;
@@ -72,6 +73,7 @@ class LeasedKeys implements Registrar {
 
   constructor(context: RegistrarContext, options: RegistrarOptions) {
     this.#context = context;
+    this.#keepAlive = openKeepAlive(context.connection, context.clock);
     this.#claim = options.claim;
     this.#ttlSeconds = options.ttlSeconds;
     this.#touchMs = Math.max(MIN_TOUCH_MS, options.touchMs ?? DEFAULT_TOUCH_MS);
@@ -203,9 +205,8 @@ class LeasedKeys implements Registrar {
   }
 
   async #renew(leaseId: string): Promise<void> {
-    const { connection, clock } = this.#context;
-    const sentMs = clock.monotonic();
-    const ttlMs = await renewLease(connection, leaseId, this.#limitMs);
+    const sentMs = this.#context.clock.monotonic();
+    const ttlMs = await this.#keepAlive.renew(leaseId, this.#limitMs);
     if (ttlMs === 0) throw new Error('etcdserver: requested lease not found');
     this.#extend(sentMs, ttlMs);
     // Once in a lease's life is enough, and spares etcd two thirds of what agents cost it while nothing happens.
@@ -273,6 +274,7 @@ class LeasedKeys implements Registrar {
   }
 
   async #revoke(): Promise<void> {
+    this.#keepAlive.close();
     const { connection, log } = this.#context;
     const { leaseId } = this;
     const fence = this.#fence();
