@@ -17,10 +17,14 @@ export interface MeshSnapshot {
   readonly definitions: DefinitionView;
   /** Per service (`<ns>/<name>`), sorted by address. */
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
-  /** By instance id. */
-  readonly instances: ReadonlyMap<string, InstanceRecord>;
+  /** By service (`<ns>/<name>`), then by instance id: one of ten thousand may change without a copy of the others. */
+  readonly instances: ReadonlyMap<string, ReadonlyMap<string, InstanceRecord>>;
   /** By node. */
   readonly plans: ReadonlyMap<string, NodePlan>;
   /** By service (`<ns>/<name>`), whatever their phase. */
   readonly releases: ReadonlyMap<string, Release>;
+}
+
+export function allInstances({ instances }: Pick<MeshSnapshot, 'instances'>): readonly InstanceRecord[] {
+  return [...instances.values()].flatMap((ofService) => [...ofService.values()]);
 }

@@ -91,9 +91,9 @@ export function endpointsOf(namespace: string, service: string, sources: Service
     endpoints.push(...ports.map(([portName, port]) => managedEndpoint(record, portName, port, health)));
   }
   for (const [address, registration] of selfRegistered) {
-    endpoints.push(selfEndpoint(namespace, service, address, registration, 'HEALTHY'));
+    endpoints.push(selfEndpoint(registration, namespace, service, address, 'HEALTHY'));
   }
-  for (const [address, seen] of missing) endpoints.push(selfEndpoint(namespace, service, address, seen, 'UNHEALTHY'));
+  for (const [address, seen] of missing) endpoints.push(selfEndpoint(seen, namespace, service, address, 'UNHEALTHY'));
   return endpoints.toSorted(byAddress);
 }
 
@@ -111,8 +111,9 @@ function healthOf(record: InstanceRecord, isRegistered: boolean): EndpointHealth
   }
 }
 
-function managedEndpoint(record: InstanceRecord, portName: string, port: number, health: EndpointHealth): Endpoint {
-  return {
+/** The same object while its record is: a neighbour's change makes nothing anew, here or in what is translated from it. */
+const managedEndpoint = remember(
+  (record: InstanceRecord, portName: string, port: number, health: EndpointHealth): Endpoint => ({
     namespace: record.namespace,
     service: record.service,
     version: record.version,
@@ -125,32 +126,29 @@ function managedEndpoint(record: InstanceRecord, portName: string, port: number,
     node: record.node,
     region: record.region,
     zone: record.zone,
-  };
-}
+  }),
+);
 
-function selfEndpoint(
-  namespace: string,
-  service: string,
-  address: string,
-  { version, mesh }: SeenAddress,
-  health: EndpointHealth,
-): Endpoint {
-  const { host, port } = splitHostPort(address);
-  return {
-    namespace,
-    service,
-    version,
-    portName: text(mesh['port']),
-    address: host,
-    port,
-    health,
-    labels: version === '' ? { app: service } : { app: service, version },
-    instance: text(mesh['instance']),
-    node: text(mesh['node']),
-    region: text(mesh['region']),
-    zone: text(mesh['zone']),
-  };
-}
+const selfEndpoint = remember(
+  (seen: SeenAddress, namespace: string, service: string, address: string, health: EndpointHealth): Endpoint => {
+    const { version, mesh } = seen;
+    const { host, port } = splitHostPort(address);
+    return {
+      namespace,
+      service,
+      version,
+      portName: text(mesh['port']),
+      address: host,
+      port,
+      health,
+      labels: version === '' ? { app: service } : { app: service, version },
+      instance: text(mesh['instance']),
+      node: text(mesh['node']),
+      region: text(mesh['region']),
+      zone: text(mesh['zone']),
+    };
+  },
+);
 
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';

@@ -31,6 +31,8 @@ export interface SnapshotState {
   readonly index: DefinitionIndex;
   /** By service (`<ns>/<name>`). */
   readonly sources: ReadonlyMap<string, ServiceSources>;
+  /** The service of an instance, by its id: a key that is gone says no more than that. */
+  readonly owners: ReadonlyMap<string, string>;
   /** Values that could not be read, by key. */
   readonly findings: ReadonlyMap<string, Problem>;
 }
@@ -53,6 +55,7 @@ export const emptySnapshot: SnapshotState = {
   },
   index: new Map(),
   sources: new Map(),
+  owners: new Map(),
   findings: new Map(),
 };
 
@@ -80,7 +83,7 @@ interface Edit {
   revision: number;
   readonly kindMaps: Map<string, MapEdit<string, Definition>>;
   readonly services: Map<string, ServiceEdit>;
-  readonly instances: MapEdit<string, RecordOf>;
+  readonly owners: MapEdit<string, string>;
   readonly plans: MapEdit<string, PlanOf>;
   readonly releases: MapEdit<string, ReleaseOf>;
   readonly findings: MapEdit<string, Problem>;
@@ -89,7 +92,6 @@ interface Edit {
 type ServiceEdit = {
   readonly [Part in keyof ServiceSources]: MapEdit<string, ValueOf<ServiceSources[Part]>>;
 };
-type RecordOf = ValueOf<MeshSnapshot['instances']>;
 type PlanOf = ValueOf<MeshSnapshot['plans']>;
 type ReleaseOf = ValueOf<MeshSnapshot['releases']>;
 type ValueOf<M> = M extends ReadonlyMap<string, infer Value> ? Value : never;
@@ -101,7 +103,7 @@ function beginEdit(before: SnapshotState, options: SnapshotOptions): Edit {
     revision: before.snapshot.revision,
     kindMaps: new Map(),
     services: new Map(),
-    instances: editMap(before.snapshot.instances),
+    owners: editMap(before.owners),
     plans: editMap(before.snapshot.plans),
     releases: editMap(before.snapshot.releases),
     findings: editMap(before.findings),
@@ -192,12 +194,16 @@ function applyHead(edit: Edit, key: string, value: string | undefined): void {
 }
 
 function applyInstance(edit: Edit, key: string, id: string, value: string | undefined): void {
-  const before = edit.instances.get(id);
-  put(edit, key, edit.instances, id, value, readInstance);
-  const after = edit.instances.get(id);
-  if (before === after) return;
-  if (before !== undefined) service(edit, before.namespace, before.service).records.delete(id);
-  if (after !== undefined) service(edit, after.namespace, after.service).records.set(id, after);
+  edit.findings.delete(key);
+  const read = value === undefined ? undefined : readInstance(value);
+  if (read !== undefined && 'wrong' in read) return addFinding(edit, key, read.wrong);
+  const record = read?.value;
+  const before = edit.owners.get(id);
+  const after = record && fullName(record.namespace, record.service);
+  if (before !== undefined && before !== after) serviceOf(edit, before).records.delete(id);
+  if (record === undefined || after === undefined) return edit.owners.delete(id);
+  edit.owners.set(id, after);
+  serviceOf(edit, after).records.set(id, record);
 }
 
 function applyNaming(edit: Edit, key: string, naming: NamingKey, entry: ChangedEntry | undefined): void {
@@ -228,7 +234,10 @@ function kindMap(edit: Edit, kind: string): MapEdit<string, Definition> {
 }
 
 function service(edit: Edit, namespace: string, name: string): ServiceEdit {
-  const key = fullName(namespace, name);
+  return serviceOf(edit, fullName(namespace, name));
+}
+
+function serviceOf(edit: Edit, key: string): ServiceEdit {
   let sources = edit.services.get(key);
   if (sources === undefined) {
     const { records, registrations, seen, evictions } = edit.before.sources.get(key) ?? noSources;
@@ -246,23 +255,24 @@ function service(edit: Edit, namespace: string, name: string): ServiceEdit {
 function endEdit(edit: Edit, storeRevision: bigint): SnapshotState {
   const { before } = edit;
   const index = indexAfter(edit);
-  const { sources, endpoints } = endpointsAfter(edit);
+  const { sources, endpoints, instances } = runningAfter(edit);
+  const owners = edit.owners.done();
   const findings = edit.findings.done();
   const parts = {
     revision: edit.revision,
     endpoints,
-    instances: edit.instances.done(),
+    instances,
     plans: edit.plans.done(),
     releases: edit.releases.done(),
   };
   const isSame = Object.entries(parts).every(([name, part]) => before.snapshot[name as keyof typeof parts] === part);
   if (isSame && index === before.index) {
     if (findings === before.findings && sources === before.sources) return before;
-    return { ...before, findings, sources };
+    return { ...before, findings, sources, owners };
   }
   const definitions = index === before.index ? before.snapshot.definitions : viewOf(index);
   const mesh = index === before.index ? before.snapshot.mesh : meshSpec(index);
-  return { snapshot: { ...parts, storeRevision, mesh, definitions }, index, sources, findings };
+  return { snapshot: { ...parts, storeRevision, mesh, definitions }, index, sources, owners, findings };
 }
 
 function meshSpec(index: DefinitionIndex): MeshSnapshot['mesh'] {
@@ -275,9 +285,10 @@ function indexAfter(edit: Edit): DefinitionIndex {
   return index.done();
 }
 
-function endpointsAfter(edit: Edit): Pick<SnapshotState, 'sources'> & Pick<MeshSnapshot, 'endpoints'> {
+function runningAfter(edit: Edit): Pick<SnapshotState, 'sources'> & Pick<MeshSnapshot, 'endpoints' | 'instances'> {
   const sources = editMap(edit.before.sources);
   const endpoints = editMap(edit.before.snapshot.endpoints);
+  const instances = editMap(edit.before.snapshot.instances);
   for (const [key, touched] of edit.services) {
     const next: ServiceSources = {
       records: touched.records.done(),
@@ -285,6 +296,8 @@ function endpointsAfter(edit: Edit): Pick<SnapshotState, 'sources'> & Pick<MeshS
       seen: touched.seen.done(),
       evictions: touched.evictions.done(),
     };
+    if (next.records.size > 0) instances.set(key, next.records);
+    else instances.delete(key);
     const last = edit.before.sources.get(key) ?? noSources;
     const parts = Object.keys(next) as (keyof ServiceSources)[];
     if (parts.every((part) => last[part] === next[part])) continue;
@@ -299,10 +312,14 @@ function endpointsAfter(edit: Edit): Pick<SnapshotState, 'sources'> & Pick<MeshS
     const known: readonly Endpoint[] | undefined = endpoints.get(key);
     if (!sameEndpoints(known, list)) endpoints.set(key, list);
   }
-  return { sources: sources.done(), endpoints: endpoints.done() };
+  return { sources: sources.done(), endpoints: endpoints.done(), instances: instances.done() };
 }
 
 /** A record changes for reasons that no proxy sees, such as a container's name: the list of addresses then stays the same object. */
 function sameEndpoints(before: readonly Endpoint[] | undefined, after: readonly Endpoint[]): boolean {
-  return before !== undefined && JSON.stringify(before) === JSON.stringify(after);
+  return before?.length === after.length && before.every((endpoint, i) => sameEndpoint(endpoint, after[i]));
+}
+
+function sameEndpoint(before: Endpoint, after: Endpoint | undefined): boolean {
+  return before === after || JSON.stringify(before) === JSON.stringify(after);
 }

@@ -50,16 +50,10 @@ export function connectSidecar(address: string, plan: NodePlan, instance: Planne
       ['RDS', routeNames()],
     ] as const)
       subscribe(opened, type, names);
-    void pump(opened);
+    opened.onResponse((response) => {
+      if (opened === stream) take(opened, response);
+    });
     return opened;
-  }
-
-  async function pump(from: XdsStream): Promise<void> {
-    for (let seen = 0; ; seen++) {
-      const response = await until('a response', () => from.responses[seen], 60_000).catch(() => undefined);
-      if (response === undefined || from !== stream) return;
-      take(from, response);
-    }
   }
 
   function take(from: XdsStream, response: XdsResponse): void {

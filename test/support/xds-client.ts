@@ -21,6 +21,8 @@ export interface XdsResponse {
 
 export interface XdsStream {
   readonly responses: readonly XdsResponse[];
+  /** Called with each response as it comes. */
+  onResponse(listener: (response: XdsResponse) => void): void;
   /** What a test wants to say of a type; the node is added to the first message. */
   send(type: ResourceShort | { typeUrl: string }, fields?: object): void;
   /** The next response that no call of `next` has answered yet. */
@@ -60,7 +62,12 @@ function openStream(client: Client, kind: 'delta' | 'sotw', node: object): XdsSt
   const taken = new Set<XdsResponse>();
   let isFirst = true;
   let ended: StatusObject | undefined;
-  call.on('data', (bytes: Buffer) => responses.push(readResponse(decodeMessage(`${DISCOVERY}.${response}`, bytes))));
+  const listeners: ((response: XdsResponse) => void)[] = [];
+  call.on('data', (bytes: Buffer) => {
+    const read = readResponse(decodeMessage(`${DISCOVERY}.${response}`, bytes));
+    responses.push(read);
+    for (const listener of listeners) listener(read);
+  });
   call.on('status', (status) => {
     ended = status;
   });
@@ -77,6 +84,7 @@ function openStream(client: Client, kind: 'delta' | 'sotw', node: object): XdsSt
   };
   return {
     responses,
+    onResponse: (listener) => void listeners.push(listener),
     send,
     async next(type) {
       const isNext = (candidate: XdsResponse): boolean => !taken.has(candidate) && (!type || candidate.type === type);

@@ -3,7 +3,7 @@ import type { EvictionItem, InstanceItem, NodeItem, ServiceStatus } from '../../
 import type { Definition } from '../../model/definition.js';
 import type { InstanceRecord } from '../../model/instance.js';
 import type { NodeStatus } from '../../model/leased-values.js';
-import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { allInstances, type MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import { type NodeSpec, nodeKind } from '../../model/node.js';
 import type { NodePlan } from '../../model/node-plan.js';
@@ -71,7 +71,7 @@ export function instanceItems(
   const missingById = new Map(missing.map((item) => [item.instance, item]));
   const order = (item: InstanceItem): string =>
     [item.namespace, item.service, item.version, item.instance].join('\u0000');
-  return [...snapshot.instances.values()]
+  return allInstances(snapshot)
     .filter(isWanted)
     .map((record) => instanceItem(snapshot, record, missingById.get(record.instance)))
     .toSorted(byText(order));
@@ -79,7 +79,7 @@ export function instanceItems(
 
 /** `statuses` are the leased ones, by node: a node that has none has lost its agent, or never had one. */
 export function nodeItems(snapshot: MeshSnapshot, statuses: ReadonlyMap<string, NodeStatus>): readonly NodeItem[] {
-  const records = [...snapshot.instances.values()];
+  const records = allInstances(snapshot);
   return snapshot.definitions.all(nodeKind).map((node) => {
     const own = records.filter((record) => record.node === node.name);
     const healthy = own.filter((record) => observed(snapshot, record).state === 'healthy').length;

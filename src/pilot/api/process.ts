@@ -1,4 +1,5 @@
 /** What machines ask: health, metrics, what there is to scrape, and this API's own description. */
+import { allInstances } from '../../model/mesh-snapshot.js';
 import { byText } from '../../model/order.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import type { ApiContext } from './context.js';
@@ -44,7 +45,7 @@ export function processRoutes(api: ApiContext, all: () => readonly Route[]): rea
       answer: 'list of { targets, labels }',
       async handle({ signal }) {
         const { state, pilots } = await readMeshView(api, signal);
-        const sidecars = [...state.snapshot.instances.values()]
+        const sidecars = allInstances(state.snapshot)
           .filter((record) => record.state !== 'stopped')
           .toSorted(byText(({ instance }) => instance))
           .map((record) => ({

@@ -1,5 +1,6 @@
 /** A plan is computed from one revision and holds for that revision only; a deploy plans again and commits what it planned. */
 import type { DeployRequest, DeployResponse, PlanRequest, PlanResponse } from '../../model/api.js';
+import { allInstances } from '../../model/mesh-snapshot.js';
 import { DEFAULT_NAMESPACE, fullName } from '../../model/names.js';
 import type { Problem } from '../../model/problem.js';
 import type { Change, Deployment } from '../../model/revision.js';
@@ -69,7 +70,7 @@ export function decideDeploy(
 }
 
 function planFor(state: MeshState, request: PlanRequest, revision: number): Planned {
-  const { definitions, releases, plans, mesh, instances } = state.snapshot;
+  const { definitions, releases, plans, mesh } = state.snapshot;
   const namespace = request.namespace ?? DEFAULT_NAMESPACE;
   for (const service of request.services ?? []) requireService(state.snapshot, namespace, service);
   for (const node of request.nodes ?? []) requireNode(state.snapshot, node);
@@ -79,7 +80,7 @@ function planFor(state: MeshState, request: PlanRequest, revision: number): Plan
     lastPlans: plans,
     mesh,
     revision,
-    records: instances.values(),
+    records: allInstances(state.snapshot),
     nodes: request.nodes,
     services: request.services?.map((service) => fullName(namespace, service)),
   });
