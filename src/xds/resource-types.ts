@@ -80,6 +80,12 @@ export const resourceTypes: readonly ResourceType[] = [
     isFullState: true,
     waitsFor: ['CDS', 'EDS'],
     needs: 'RDS',
+    part: {
+      field: 'filterChains',
+      number: 3,
+      message: 'envoy.config.listener.v3.FilterChain',
+      part: { field: 'filters', number: 3, message: 'envoy.config.listener.v3.Filter' },
+    },
   }),
   row('RDS', 'envoy.config.route.v3.RouteConfiguration', 5, {
     waitsFor: ['CDS', 'EDS'],

@@ -4,7 +4,7 @@ import { labelsOf } from '../../model/labels.js';
 import { fullName } from '../../model/names.js';
 import { byKey } from '../../model/order.js';
 import type { ProxyScope } from './proxy.js';
-import { remember } from './remember.js';
+import { remember, sameContent } from './remember.js';
 import type { Caller } from './rules.js';
 
 export interface Audience {
@@ -23,24 +23,9 @@ export const audienceOf: (scope: ProxyScope) => Audience = remember((scope: Prox
     labels: sortedLabels(labelsOf(service, version, labels)),
     gateway: MESH,
   };
-  return same({ caller, callees: [...callees].toSorted() });
+  return sameContent({ caller, callees: [...callees].toSorted() });
 });
 
 function sortedLabels(labels: Caller['labels']): Caller['labels'] {
   return Object.fromEntries(Object.entries(labels).toSorted(byKey));
-}
-
-const known = new Map<string, WeakRef<Audience>>();
-const gone = new FinalizationRegistry((key: string) => {
-  if (known.get(key)?.deref() === undefined) known.delete(key);
-});
-
-/** Equal ones are one object, for as long as a proxy is of it. */
-function same(audience: Audience): Audience {
-  const key = JSON.stringify(audience);
-  const earlier = known.get(key)?.deref();
-  if (earlier !== undefined) return earlier;
-  known.set(key, new WeakRef(audience));
-  gone.register(audience, key);
-  return audience;
 }

@@ -13,7 +13,7 @@ import { accessLog } from './access-log.js';
 import { callerReplies } from './caller-replies.js';
 import { inboundHttp, outboundHttp } from './http-connection.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
-import { remember } from './remember.js';
+import { remember, sameContent } from './remember.js';
 import { inboundName } from './routes.js';
 import { tunnelAddress } from './tunnel.js';
 
@@ -182,7 +182,7 @@ export function listenerOf(
     address,
     // The first message of TLS is read only where a chain asks for the name in it.
     ...(filterChains.some(asksServerName) ? { listenerFilters: [tlsInspector] } : {}),
-    filterChains: [...filterChains],
+    filterChains: filterChains.map(({ filters = [], ...chain }) => ({ ...chain, filters: filters.map(sameContent) })),
     trafficDirection,
     // Draining an instance must not cut off the calls that its last requests make.
     drainType: trafficDirection === 'OUTBOUND' ? 'MODIFY_ONLY' : 'DEFAULT',

@@ -47,19 +47,21 @@ interface Last {
 
 const lastOf = new WeakMap<Audience, Last>();
 
-/** The same object as before while nothing has changed that the audience can reach. */
-export function outboundOf(snapshot: MeshSnapshot, audience: Audience): Outbound {
-  const last = lastOf.get(audience);
-  if (last !== undefined) {
-    const inputs = inputsOf(snapshot, audience, last.targets);
-    if (inputs.every((input, i) => input === last.inputs[i])) return last.outbound;
-  }
-  const outbound = makeOutbound(snapshot, audience);
-  // Whether they exist or not: one that does not may come to be.
-  const targets = [...new Set([...outbound.named.values()].flatMap(({ rules }) => targetHosts(rules)))];
-  lastOf.set(audience, { targets, inputs: inputsOf(snapshot, audience, targets), outbound });
-  return outbound;
-}
+/** The same object as before while nothing has changed that the audience can reach; asked once per snapshot, for all its proxies. */
+export const outboundOf: (snapshot: MeshSnapshot, audience: Audience) => Outbound = remember(
+  (snapshot: MeshSnapshot, audience: Audience): Outbound => {
+    const last = lastOf.get(audience);
+    if (last !== undefined) {
+      const inputs = inputsOf(snapshot, audience, last.targets);
+      if (inputs.every((input, i) => input === last.inputs[i])) return last.outbound;
+    }
+    const outbound = makeOutbound(snapshot, audience);
+    // Whether they exist or not: one that does not may come to be.
+    const targets = [...new Set([...outbound.named.values()].flatMap(({ rules }) => targetHosts(rules)))];
+    lastOf.set(audience, { targets, inputs: inputsOf(snapshot, audience, targets), outbound });
+    return outbound;
+  },
+);
 
 /** All that `makeOutbound` reads: what shapes a service reaches it through its entry, whose identity stands for that. */
 function inputsOf(
