@@ -162,16 +162,16 @@ const outlierSchema = z
     message: 'consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors: true',
   });
 
+export const connectionPoolField = z
+  .strictObject({
+    tcp: tcpPoolSchema.optional().describe('Of every connection'),
+    http: httpPoolSchema.optional().describe('Of HTTP and gRPC'),
+  })
+  .refine(({ tcp, http }) => tcp !== undefined || http !== undefined, 'a connectionPool needs tcp or http');
+
 const policyBlocks = {
   loadBalancer: loadBalancerSchema.optional().describe('How callers spread requests over the instances'),
-  connectionPool: z
-    .strictObject({
-      tcp: tcpPoolSchema.optional().describe('Of every connection'),
-      http: httpPoolSchema.optional().describe('Of HTTP and gRPC'),
-    })
-    .refine(({ tcp, http }) => tcp !== undefined || http !== undefined, 'a connectionPool needs tcp or http')
-    .optional()
-    .describe('Limits of what one caller has open and in flight'),
+  connectionPool: connectionPoolField.optional().describe('Limits of what one caller has open and in flight'),
   outlierDetection: outlierSchema.optional().describe('When a caller stops using an instance that fails, for a time'),
   tls: notYet('TLS between sidecars'),
 };

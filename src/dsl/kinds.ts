@@ -3,6 +3,7 @@ import { meshKinds } from '../model/kinds.js';
 import { destinationRuleKind } from './destination-rule.js';
 import { gatewayKind } from './gateway.js';
 import { serviceEntryKind } from './service-entry.js';
+import { sidecarKind } from './sidecar.js';
 import { virtualServiceKind } from './virtual-service.js';
 import { workloadEntryKind } from './workload-entry.js';
 
@@ -13,6 +14,7 @@ export const istioKinds: readonly AnyKind[] = [
   gatewayKind,
   serviceEntryKind,
   workloadEntryKind,
+  sidecarKind,
 ];
 
 /** The whole table. */

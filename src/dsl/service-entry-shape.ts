@@ -1,43 +1,16 @@
 /** ServiceEntry: what may stand in it (reference: 1.3). */
 import { z } from 'zod';
-import { type Protocol, portField } from '../model/fields.js';
+import { portField } from '../model/fields.js';
 import { exportToField, hostField, wildcardHostField } from './fields.js';
 import { isWildcard } from './host.js';
+import { protocolWordField, protocolWords } from './protocol.js';
 import { isIpAddress, isUnixAddress, portNameField, workloadSchema, workloadSelectorField } from './workload-shape.js';
-
-/** Istio's words, and what each is for us: requests that Envoy reads, or bytes. */
-const protocols: Readonly<Record<string, Protocol>> = {
-  HTTP: 'http',
-  HTTP2: 'http2',
-  GRPC: 'grpc',
-  'GRPC-WEB': 'grpc',
-  HTTPS: 'tcp',
-  TLS: 'tcp',
-  TCP: 'tcp',
-  MONGO: 'tcp',
-  MYSQL: 'tcp',
-  REDIS: 'tcp',
-};
-
-export type EntryProtocol = Protocol | 'unknown';
-
-/** A port whose protocol is left out carries both: what looks like a request is one, and what is tunnelled is bytes. */
-export function protocolOf(word: string | undefined): EntryProtocol {
-  return word === undefined || word === '' ? 'unknown' : (protocols[word.toUpperCase()] as Protocol); // the shape knows it
-}
 
 const portSchema = z.strictObject({
   number: portField.describe('Number that callers name'),
-  protocol: z
-    .string()
-    .refine(
-      (word) => word === '' || word.toUpperCase() in protocols,
-      `a protocol is one of ${Object.keys(protocols).join(', ')}`,
-    )
+  protocol: protocolWordField()
     .optional()
-    .describe(
-      `What is spoken there: ${Object.keys(protocols).join(', ')}. Left out, requests are routed and tunnels carry bytes`,
-    ),
+    .describe(`What is spoken there: ${protocolWords}. Left out, requests are routed and tunnels carry bytes`),
   name: portNameField.describe('Its name, which endpoints refer to'),
   targetPort: portField.optional().describe('Where endpoints listen. Default: the same number'),
 });

@@ -3,7 +3,8 @@ import { defineKind, type Report } from '../model/kind.js';
 import { serviceKind } from '../model/service.js';
 import { networkingVersions } from './fields.js';
 import { domainOf, fullHostOf, isWildcard, serviceOfFullHost } from './host.js';
-import { protocolOf, type ServiceEntrySpec, serviceEntrySchema } from './service-entry-shape.js';
+import { protocolOf } from './protocol.js';
+import { type ServiceEntrySpec, serviceEntrySchema } from './service-entry-shape.js';
 
 export const serviceEntryKind = defineKind<ServiceEntrySpec>({
   kind: 'ServiceEntry',

@@ -19,12 +19,14 @@ export function isIpAddress(text: string): boolean {
   return z.union([z.ipv4(), z.ipv6()]).safeParse(text).success;
 }
 
+export const unixAddressField = z.string().regex(/^unix:\/\/(\/.*[^/]|@.+)$/, 'unix:///ABSOLUTE/PATH or unix://@NAME');
+
 const addressField = z
   .string()
   .refine(
     (address) =>
       isUnixAddress(address)
-        ? /^(\/.*[^/]|@.+)$/.test(unixPath(address))
+        ? unixAddressField.safeParse(address).success
         : isIpAddress(address) || hostField.safeParse(address).success,
     'an address is an IP, a DNS name without a port, unix:///ABSOLUTE/PATH or unix://@NAME',
   );

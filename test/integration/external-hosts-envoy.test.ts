@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
 import { isEnvoyMissing } from '../support/envoy.js';
+import { freePort } from '../support/mesh-process.js';
 import { type OneSidecar, startOneSidecar } from '../support/one-sidecar.js';
 
 describe.skipIf(isEnvoyMissing())('through a sidecar', () => {
@@ -73,5 +74,47 @@ spec: { hosts: [alias.example.com], http: [{ route: [{ destination: { host: dns.
     expect(await backend(tunnel(`b.localhost:${v2}`))).toBe('outside/v2');
     expect(await get('static.example.com:81')).toMatch(/^HTTP\/1.1 404[^]*x-mesh-reason: unknown-host/);
     expect(await get('b.localhost')).toMatch(/^HTTP\/1.1 404/);
+  });
+
+  test('a Sidecar opens listeners in both directions, and lets unknown hosts go out', async () => {
+    const [v1, v2] = [portOf(0), portOf(1)];
+    const [web, bytes, inbound] = [await freePort(), await freePort(), await freePort()];
+    const socket = `lightmesh/egress/${process.pid}`;
+    await sidecar.apply(
+      [
+        entry(
+          'web',
+          `{ hosts: [web.example.com], resolution: STATIC, ports: [{ number: ${web}, name: http, protocol: HTTP, targetPort: ${v1} }, { number: ${bytes}, name: bytes, protocol: TCP, targetPort: ${v2} }], endpoints: [{ address: 127.0.0.1 }] }`,
+        ),
+        entry(
+          'hidden',
+          `{ hosts: [hidden.example.com], resolution: STATIC, ports: [{ number: 80, name: http, protocol: HTTP, targetPort: ${v1} }], endpoints: [{ address: 127.0.0.1 }] }`,
+        ),
+        `---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: default }
+spec:
+  outboundTrafficPolicy: { mode: ALLOW_ANY }
+  ingress: [{ port: { number: ${inbound}, protocol: HTTP, name: in }, bind: 127.0.0.1, defaultEndpoint: "127.0.0.1:${v1}", captureMode: NONE }]
+  egress:
+    - { port: { number: ${web}, protocol: HTTP, name: web }, hosts: ["./web.example.com"] }
+    - { port: { number: ${bytes}, protocol: TCP, name: bytes }, hosts: ["./web.example.com"] }
+    - { port: { number: 0, protocol: HTTP, name: uds }, bind: "unix://@${socket}", hosts: ["./web.example.com"] }
+`,
+      ].join(''),
+    );
+    const backend = async (answer: Promise<string>): Promise<string | undefined> =>
+      /^x-backend: (\S+)/im.exec(await answer)?.[1];
+    expect(await backend(sidecar.curl('-H', 'host: web.example.com', `http://127.0.0.1:${web}/`))).toBe('outside/v1');
+    expect(await backend(sidecar.curl('--abstract-unix-socket', socket, `http://web.example.com:${web}/`))).toBe(
+      'outside/v1',
+    );
+    expect(await backend(sidecar.curl(`http://127.0.0.1:${bytes}/`))).toBe('outside/v2');
+    expect(await backend(sidecar.curl(`http://127.0.0.1:${inbound}/`))).toBe('outside/v1');
+    // Nobody knows these: they are looked up as they stand.
+    expect(await backend(get(`localhost:${v2}`))).toBe('outside/v2');
+    expect(await backend(tunnel(`127.0.0.1:${v1}`))).toBe('outside/v1');
+    expect(await get('hidden.example.com')).toMatch(/^HTTP\/1.1 503/);
   });
 });

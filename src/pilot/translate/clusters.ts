@@ -1,16 +1,19 @@
 /** Envoy clusters: EDS for what a proxy calls, STATIC for its own app. */
 import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
-import { durationMs } from '../../model/fields.js';
+import { protoDuration } from '../../model/duration.js';
+import { durationMs, type Protocol } from '../../model/fields.js';
 import { clusterStatName, inboundClusterName } from '../../model/names.js';
 import type { ServicePort } from '../../model/service-shape.js';
-import type { ClusterJson } from '../../xds/envoy-json.js';
+import type { AddressJson, ClusterJson } from '../../xds/envoy-json.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
 import type { HostIdentity } from './mesh-index.js';
 import { policyAt } from './policy-levels.js';
 import type { ProxyScope } from './proxy.js';
 import { remember } from './remember.js';
-import { trafficPolicy } from './traffic-policy.js';
+import { tcpKeepalive, trafficPolicy } from './traffic-policy.js';
 import { type ConnectionLife, upstreamProtocol } from './upstream-protocol.js';
+
+export type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;
 
 const BUFFER_BYTES = 32_768;
 const UPSTREAM_IDLE_MS = 60_000;
@@ -57,28 +60,49 @@ export function missingCluster(name: string): ClusterJson {
   return { name, type: 'STATIC', connectTimeout: '1s', loadAssignment: { clusterName: name } };
 }
 
-export const inboundClusters: (scope: ProxyScope) => readonly ClusterJson[] = remember(
-  (scope: ProxyScope): readonly ClusterJson[] =>
+/** `pool` is what a Sidecar says of all ports. */
+export const inboundClusters: (scope: ProxyScope, pool: ConnectionPool | undefined) => readonly ClusterJson[] =
+  remember((scope: ProxyScope, pool: ConnectionPool | undefined): readonly ClusterJson[] =>
     scope.servicePorts.map(({ name: portName, port, protocol }) => {
-      const name = inboundClusterName(port);
       const address = { socketAddress: { address: '127.0.0.1', portValue: scope.ports.app[portName] ?? port } };
-      return {
-        name,
-        altStatName: `inbound;${port}`,
-        type: 'STATIC',
-        connectTimeout: '1s',
-        perConnectionBufferLimitBytes: BUFFER_BYTES,
-        loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] },
-        circuitBreakers: {
-          thresholds: [
-            {
-              maxConnections: APP_MAX_CONNECTIONS,
-              maxPendingRequests: APP_MAX_CONNECTIONS,
-              maxRequests: APP_MAX_CONNECTIONS,
-            },
-          ],
-        },
-        ...upstreamProtocol(protocol, { idleMs: APP_IDLE_MS, maxMs: undefined, maxRequests: undefined }),
-      };
+      return appCluster(inboundClusterName(port), `inbound;${port}`, address, protocol, pool);
     }),
-);
+  );
+
+export function appCluster(
+  name: string,
+  altStatName: string,
+  address: AddressJson,
+  protocol: Protocol,
+  pool: ConnectionPool | undefined,
+): ClusterJson {
+  const { tcp, http } = pool ?? {};
+  const keepalive = tcpKeepalive(tcp?.tcpKeepalive);
+  const idle = http?.idleTimeout ?? tcp?.idleTimeout;
+  const life: ConnectionLife = {
+    idleMs: idle === undefined ? APP_IDLE_MS : durationMs(idle),
+    maxMs: tcp?.maxConnectionDuration === undefined ? undefined : durationMs(tcp.maxConnectionDuration),
+    maxRequests: http?.maxRequestsPerConnection || undefined,
+  };
+  return {
+    name,
+    altStatName,
+    type: 'STATIC',
+    connectTimeout: tcp?.connectTimeout === undefined ? '1s' : protoDuration(durationMs(tcp.connectTimeout)),
+    perConnectionBufferLimitBytes: BUFFER_BYTES,
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] },
+    circuitBreakers: {
+      thresholds: [
+        {
+          // Istio writes 0 for "the default".
+          maxConnections: tcp?.maxConnections || APP_MAX_CONNECTIONS,
+          maxPendingRequests: http?.http1MaxPendingRequests || APP_MAX_CONNECTIONS,
+          maxRequests: http?.http2MaxRequests || APP_MAX_CONNECTIONS,
+          ...(http?.maxRetries ? { maxRetries: http.maxRetries } : {}),
+        },
+      ],
+    },
+    ...(keepalive === undefined ? {} : { upstreamConnectionOptions: keepalive }),
+    ...upstreamProtocol(protocol, life, http),
+  };
+}

@@ -1,4 +1,5 @@
 /** Listeners of one proxy: the explicit proxy for its app, upstreams with a port of their own, and the way in. */
+import type { Protocol } from '../../model/fields.js';
 import { inboundClusterName } from '../../model/names.js';
 import { any } from '../../xds/envoy-any.js';
 import type {
@@ -78,13 +79,53 @@ function inbound(
   { name: portName, port, protocol }: ProxyScope['servicePorts'][number],
   index: number,
 ): ListenerJson {
-  const name = index === 0 ? 'inbound' : inboundName(port);
-  const address = socket(scope.address, scope.ports.inbound[portName] ?? port);
+  return inboundListener(scope, {
+    name: index === 0 ? 'inbound' : inboundName(port),
+    address: socket(scope.address, scope.ports.inbound[portName] ?? port),
+    protocol,
+    clusterName: inboundClusterName(port),
+    routeName: inboundName(port),
+  });
+}
+
+export interface Inlet {
+  readonly name: string;
+  readonly address: AddressJson;
+  readonly protocol: Protocol;
+  readonly clusterName: string;
+  readonly routeName: string;
+}
+
+export function inboundListener(
+  scope: ProxyScope,
+  { name, address, protocol, clusterName, routeName }: Inlet,
+): ListenerJson {
   const filter =
     protocol === 'tcp'
-      ? tcpProxy('inbound', name, { cluster: inboundClusterName(port) })
-      : inboundHttp({ listener: name, routeConfig: inboundName(port), defaultHost: scope.service });
+      ? tcpProxy('inbound', name, { cluster: clusterName })
+      : inboundHttp({ listener: name, routeConfig: routeName, defaultHost: scope.service });
   return listener(name, address, filter, 'INBOUND');
+}
+
+/** For the hosts of a Sidecar's egress; `isConnectAllowed` where it is a proxy, as the shared port is. */
+export function egressHttpListener(
+  scope: ProxyScope,
+  name: string,
+  address: AddressJson,
+  isConnectAllowed: boolean,
+): ListenerJson {
+  const filter = outboundHttp({
+    listener: name,
+    routeConfig: name,
+    isConnectAllowed,
+    localReplies: callerReplies(scope),
+  });
+  return listener(name, address, filter, 'OUTBOUND');
+}
+
+export function egressTcpListener(name: string, address: AddressJson, streams: readonly PassedOn[]): ListenerJson {
+  const chains = streams.map((stream) => streamChain('outbound', name, stream));
+  return listenerOf(name, address, chains, 'OUTBOUND');
 }
 
 export interface WeighedCluster {

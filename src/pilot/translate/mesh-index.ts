@@ -8,8 +8,9 @@ import { MESH } from '../../dsl/gateway-name.js';
 import type { GatewaySpec } from '../../dsl/gateway-shape.js';
 import { fullHostOf, isWildcard, serviceOfFullHost, wildcardCovers } from '../../dsl/host.js';
 import { fullHostIn, hostsOf, isVisible } from '../../dsl/known-host.js';
+import { protocolOf } from '../../dsl/protocol.js';
 import { serviceEntryKind } from '../../dsl/service-entry.js';
-import { protocolOf, type ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
+import type { ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { destinationsOf, precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
 import { isForSidecars, type VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
 import type { Definition, DefinitionView } from '../../model/definition.js';
@@ -103,6 +104,8 @@ export function routedBy({ virtualServices }: MeshHost, callerNamespace: string)
 
 export interface MeshIndex {
   readonly domain: string;
+  /** What a host in a definition of a namespace means. */
+  fullHost(host: string, namespace: string): string;
   readonly rootNamespace: string;
   /** By `<ns>/<name>`. */
   readonly services: ReadonlyMap<string, ServiceHost>;
@@ -192,7 +195,16 @@ export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((def
     .filter(({ spec }) => spec.gateways?.some((name) => name !== MESH))
     .toSorted(byPrecedence)
     .map((definition) => withDelegates(definition, definitions, full));
-  return { domain, rootNamespace, services, external, routed, gateways, atGateways: sameList(atGateways) };
+  return {
+    domain,
+    fullHost: full,
+    rootNamespace,
+    services,
+    external,
+    routed,
+    gateways,
+    atGateways: sameList(atGateways),
+  };
 });
 
 const byPrecedence = (a: Definition, b: Definition): number => (precedes(a, b) ? -1 : 1);
@@ -273,7 +285,7 @@ const externalIdentity = remember(
 const externalPorts = remember((spec: ServiceEntrySpec): readonly HostPort[] =>
   spec.ports.map(({ name, number, protocol: word }) => {
     const protocol = protocolOf(word);
-    if (protocol === 'unknown') return { name, port: number, protocol: 'http', isUnknown: true };
+    if (protocol === undefined) return { name, port: number, protocol: 'http', isUnknown: true };
     return { name, port: number, protocol };
   }),
 );

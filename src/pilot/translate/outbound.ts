@@ -2,25 +2,37 @@
  * What an audience can reach, and the Envoy resources for that. All proxies of the audience are given the same objects, and a
  * change makes new ones only where it concerns the audience: what a change costs does not grow with the number of proxies.
  */
+import { sidecarKind } from '../../dsl/sidecar.js';
+import { isRequestPort, type SidecarEgress } from '../../dsl/sidecar-shape.js';
 import type { Endpoint } from '../../model/instance.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
-import type { ClusterJson, ClusterLoadAssignmentJson, RouteConfigurationJson } from '../../xds/envoy-json.js';
+import type {
+  ClusterJson,
+  ClusterLoadAssignmentJson,
+  ListenerJson,
+  RouteConfigurationJson,
+  VirtualHostJson,
+} from '../../xds/envoy-json.js';
 import type { Audience } from './audience.js';
 import { byName } from './by-name.js';
 import { callerPolicy } from './caller-policy.js';
+import { catchAllHost, isPassthrough, passthroughCluster } from './catch-all.js';
 import { missingCluster, outboundCluster } from './clusters.js';
 import { loadAssignment } from './endpoints.js';
 import { type Callee, calleeOf, selectionsOf } from './envoy-clusters.js';
 import { externalCluster } from './external-clusters.js';
 import { discoveryOf, externalEndpoints } from './external-endpoints.js';
-import { findHost, indexOf, type MeshHost, routedBy, visibleHosts } from './mesh-index.js';
+import { findHost, type HostPort, indexOf, type MeshHost, type MeshIndex, routedBy } from './mesh-index.js';
 import type { Rules } from './policy.js';
 import { remember, sameList } from './remember.js';
 import type { TranslationProblem } from './resources.js';
 import { clusterName } from './route-action.js';
-import { outboundRoutes, virtualHost, withoutRivals } from './routes.js';
-import { compiledRules, effectiveRules, rulesFor, targetHosts, targetsOf } from './rules.js';
+import { atItsPort, outboundRoutes, virtualHost, withoutRivals } from './routes.js';
+import { type Caller, compiledRules, effectiveRules, rulesFor, targetHosts, targetsOf } from './rules.js';
 import { factsOfHost } from './service-facts.js';
+import { egressName, egressTcp, isProxy, ownEgress, portsAt } from './sidecar-listeners.js';
+import { hostsInScope, isShared, lets, type Sidecar, sidecarOf } from './sidecar-scope.js';
+import { connectDestinations, passedOn, streamsOfHost } from './streams.js';
 
 /** A host that the audience can name, with the rules that hold for it. */
 export interface Named {
@@ -29,6 +41,9 @@ export interface Named {
 }
 
 export interface Outbound {
+  readonly sidecar: Sidecar | undefined;
+  /** Of the listeners for bytes that the Sidecar opens. */
+  readonly listeners: readonly ListenerJson[];
   /** By `<ns>/<name>`, sorted. */
   readonly named: ReadonlyMap<string, Named>;
   /** All of these, and those that their rules send to, by their full name. */
@@ -74,26 +89,29 @@ function inputsOf(
     ...callees.map((key) => index.services.get(key)),
     ...targets.map((host) => findHost(index, host, caller.namespace)),
   ];
-  const visible = visibleHosts(index, caller.namespace);
+  const sidecar = sidecarOf(snapshot.definitions.all(sidecarKind), caller, index.rootNamespace);
+  const visible = hostsInScope(index, caller, sidecar);
   const changing = [...hosts, ...visible].flatMap((host) =>
     host === undefined ? [] : [snapshot.releases.get(host.key), endpointsOf(snapshot, host)],
   );
-  return [index.domain, index.rootNamespace, visible, ...hosts, ...changing];
+  return [index.domain, index.rootNamespace, sidecar, visible, ...hosts, ...changing];
 }
 
 function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
   const scene = sceneOf(snapshot, audience);
   const { clusters, endpoints } = clustersOf(snapshot, audience, scene);
+  const own = ownEgressOf(audience.caller, scene);
   return {
     ...scene,
+    listeners: own.listeners,
     clusters: byName(clusters, (cluster) => cluster.name),
     endpoints: byName(endpoints, (assignment) => assignment.clusterName),
-    routes: byName([routesOf(snapshot, audience, scene)], (routes) => routes.name),
-    problems: problemsOf(snapshot, audience, scene),
+    routes: byName(routesOf(snapshot, audience, scene), (routes) => routes.name),
+    problems: [...problemsOf(snapshot, audience, scene), ...own.problems],
   };
 }
 
-type Scene = Pick<Outbound, 'named' | 'reachable'>;
+type Scene = Pick<Outbound, 'sidecar' | 'named' | 'reachable'>;
 
 function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
   const index = indexOf(snapshot.definitions);
@@ -102,8 +120,9 @@ function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
   const reach = (entry: MeshHost): void => {
     reachable.set(entry.host, calleeOf(entry, callerPolicy(entry, caller.namespace, index.rootNamespace)));
   };
+  const sidecar = sidecarOf(snapshot.definitions.all(sidecarKind), caller, index.rootNamespace);
   const services = callees.map((key) => index.services.get(key)).filter((service) => service !== undefined);
-  for (const entry of [...services, ...visibleHosts(index, caller.namespace)]) {
+  for (const entry of new Set([...services, ...hostsInScope(index, caller, sidecar)])) {
     const rules = effectiveRules(snapshot, entry, caller.namespace);
     named.set(entry.key, { entry, rules });
     if (entry.kind !== 'routed') reach(entry);
@@ -112,7 +131,9 @@ function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
       if (found !== undefined) reach(found);
     }
   }
-  return { named, reachable };
+  const proxy = egressProxy(index, caller, sidecar);
+  if (proxy !== undefined) reach(proxy);
+  return { sidecar, named, reachable };
 }
 
 interface Reached {
@@ -122,7 +143,9 @@ interface Reached {
 
 function clustersOf(snapshot: MeshSnapshot, audience: Audience, scene: Scene): Reached {
   const { clusters, endpoints } = reachedClusters(snapshot, scene.reachable);
-  return { clusters: [...clusters, ...missingClusters(audience, clusters, referencedClusters(scene))], endpoints };
+  const passthrough = isPassthrough(scene.sidecar?.spec.outboundTrafficPolicy) ? [passthroughCluster] : [];
+  const missing = missingClusters(audience, clusters, referencedClusters(scene));
+  return { clusters: [...clusters, ...missing, ...passthrough], endpoints };
 }
 
 /** All Envoy clusters of these hosts. */
@@ -173,14 +196,99 @@ function referencedClusters({ named, reachable }: Scene): readonly string[] {
   );
 }
 
-function routesOf(snapshot: MeshSnapshot, { caller }: Audience, scene: Scene): RouteConfigurationJson {
-  const { domain } = indexOf(snapshot.definitions);
-  const hosts = [...scene.named.values()].flatMap(({ entry, rules }) =>
-    entry.ports.map((port) =>
-      virtualHost(entry, port, rulesFor(rules, caller, port.port), targetsIn(scene, rules), caller.namespace, domain),
-    ),
-  );
-  return outboundRoutes(sameList(withoutRivals(hosts)));
+function routesOf(
+  snapshot: MeshSnapshot,
+  { caller, callees }: Audience,
+  scene: Scene,
+): readonly RouteConfigurationJson[] {
+  const index = indexOf(snapshot.definitions);
+  const { sidecar, named, reachable } = scene;
+  const hostOf = ({ entry, rules }: Named, port: HostPort): VirtualHostJson =>
+    virtualHost(
+      entry,
+      port,
+      rulesFor(rules, caller, port.port),
+      targetsIn(scene, rules),
+      caller.namespace,
+      index.domain,
+    );
+  const upstreams = new Set(callees);
+  const shared = [...named.values()]
+    .filter(({ entry }) => upstreams.has(entry.key) || isShared(sidecar, entry, caller))
+    .flatMap((host) => host.entry.ports.map((port) => hostOf(host, port)));
+  const proxy = egressProxy(index, caller, sidecar);
+  const others = catchAllHost(sidecar?.spec.outboundTrafficPolicy, proxy && reachable.get(proxy.host));
+  const routes = (name: string, hosts: readonly VirtualHostJson[]): RouteConfigurationJson =>
+    outboundRoutes(sameList(withoutRivals(hosts)), others, name);
+  const ofListeners = (sidecar === undefined ? [] : ownEgress(sidecar))
+    .filter(({ port }) => isRequestPort(port?.protocol))
+    .map((egress) => {
+      const hosts = [...named.values()].filter(({ entry }) => lets(egress, entry, caller));
+      const isAtPort = egress.port?.number !== 0 && !isProxy(egress.port?.protocol);
+      return routes(
+        egressName(egress),
+        hosts.flatMap((host) =>
+          portsAt(egress, host.entry).map((port) =>
+            isAtPort ? atItsPort(hostOf(host, port), port.port) : hostOf(host, port),
+          ),
+        ),
+      );
+    });
+  return [routes('outbound', shared), ...ofListeners];
+}
+
+function egressProxy(index: MeshIndex, caller: Caller, sidecar: Sidecar | undefined): MeshHost | undefined {
+  const proxy = sidecar?.spec.outboundTrafficPolicy?.egressProxy;
+  return proxy && findHost(index, index.fullHost(proxy.host, sidecar?.namespace as string), caller.namespace); // the kind is namespaced
+}
+
+/** A listener for bytes has one host, or several that TLS tells apart; more than that nobody could tell apart. */
+function ownEgressOf(
+  caller: Caller,
+  { sidecar, named, reachable }: Scene,
+): { readonly listeners: readonly ListenerJson[]; readonly problems: readonly TranslationProblem[] } {
+  const listeners: ListenerJson[] = [];
+  const problems: TranslationProblem[] = [];
+  if (sidecar === undefined) return { listeners, problems };
+  for (const egress of ownEgress(sidecar)) {
+    if (isRequestPort(egress.port?.protocol)) continue;
+    const isTold = /^(TLS|HTTPS)$/i.test(egress.port?.protocol ?? '');
+    const hosts = [...named.values()]
+      .filter(({ entry }) => lets(egress, entry, caller))
+      .flatMap(({ entry, rules }) =>
+        portsAt(egress, entry)
+          .slice(0, 1)
+          .map(({ port }) => ({ entry, rules: rulesFor(rules, caller, port), place: { targets: reachable, port } })),
+      );
+    const [first] = hosts;
+    const streams =
+      hosts.length > 1 && isTold
+        ? hosts.map(({ entry, rules, place }) => {
+            const destinations = connectDestinations(entry, rules);
+            return passedOn({ serverNames: [entry.host], subnets: [], destinations }, place);
+          })
+        : first && streamsOfHost(first.entry, first.rules).map((stream) => passedOn(stream, first.place));
+    if (streams !== undefined) listeners.push(egressTcp(egress, streams));
+    const message = egressProblem(
+      egress,
+      hosts.map(({ entry }) => entry.host),
+      isTold,
+    );
+    if (message !== undefined) {
+      const { kind, namespace = '', name } = sidecar;
+      problems.push({ kind, namespace, name, message });
+    }
+  }
+  return { listeners, problems };
+}
+
+function egressProblem(egress: SidecarEgress, hosts: readonly string[], isTold: boolean): string | undefined {
+  const [first, ...others] = hosts;
+  const where = egressName(egress).split('|').slice(1).join(':');
+  if (first === undefined)
+    return `none of ${egress.hosts.join(', ')} has the port of the listener at ${where}, which stays closed`;
+  if (others.length === 0 || isTold) return undefined;
+  return `at ${where} nothing tells ${hosts.length} hosts apart: all connections go to ${first}; write one host, or protocol TLS`;
 }
 
 export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, rules: Rules): readonly Callee[] {

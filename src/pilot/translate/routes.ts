@@ -41,9 +41,25 @@ export interface Outlet {
   readonly targets: readonly Callee[];
 }
 
-export const outboundRoutes: (virtualHosts: readonly VirtualHostJson[]) => RouteConfigurationJson = remember(
-  (virtualHosts: readonly VirtualHostJson[]): RouteConfigurationJson =>
-    callerRoutes('outbound', [...virtualHosts, unknownHost]),
+/** `others` takes what none of them does. */
+export const outboundRoutes: (
+  virtualHosts: readonly VirtualHostJson[],
+  others: VirtualHostJson,
+  name: string,
+) => RouteConfigurationJson = remember(
+  (virtualHosts: readonly VirtualHostJson[], others: VirtualHostJson, name: string): RouteConfigurationJson =>
+    callerRoutes(name, [...virtualHosts, others]),
+);
+
+/** On a listener that stands for one port, the bare host means that port. */
+export const atItsPort: (host: VirtualHostJson, port: number) => VirtualHostJson = remember(
+  (host: VirtualHostJson, port: number): VirtualHostJson => {
+    const domains = host.domains ?? [];
+    const bare = domains
+      .filter((domain) => domain.endsWith(`:${port}`))
+      .map((domain) => domain.slice(0, -`:${port}`.length));
+    return { ...host, domains: [...new Set([...bare, ...domains])] };
+  },
 );
 
 /** A listener of its own means its service, whatever the host says. */
@@ -75,7 +91,7 @@ export function callerRoutes(name: string, virtualHosts: readonly VirtualHostJso
   };
 }
 
-/** Shared by all proxies whose service has such a port. */
+/** Shared by all proxies that have such a listener. */
 export function inboundRoutes({
   port,
   protocol,
@@ -83,36 +99,41 @@ export function inboundRoutes({
   readonly port: number;
   readonly protocol: Protocol;
 }): RouteConfigurationJson {
-  return inboundRoutesOf(everyProxy, port, protocol);
+  return inboundRoutesNamed(inboundName(port), inboundClusterName(port), protocol);
+}
+
+export function inboundRoutesNamed(name: string, cluster: string, protocol: Protocol): RouteConfigurationJson {
+  return inboundRoutesOf(everyProxy, name, cluster, protocol);
 }
 
 const everyProxy = {};
-const inboundRoutesOf = remember((_shared: object, port: number, protocol: Protocol): RouteConfigurationJson => {
-  const name = inboundName(port);
-  return {
-    name,
-    virtualHosts: [
-      {
-        name,
-        domains: ['*'],
-        routes: [
-          {
-            name: 'default',
-            match: { prefix: '/' },
-            route: {
-              cluster: inboundClusterName(port),
-              timeout: '0s',
-              ...(isStreaming(protocol) ? { idleTimeout: '0s' } : {}),
+const inboundRoutesOf = remember(
+  (_shared: object, name: string, cluster: string, protocol: Protocol): RouteConfigurationJson => {
+    return {
+      name,
+      virtualHosts: [
+        {
+          name,
+          domains: ['*'],
+          routes: [
+            {
+              name: 'default',
+              match: { prefix: '/' },
+              route: {
+                cluster,
+                timeout: '0s',
+                ...(isStreaming(protocol) ? { idleTimeout: '0s' } : {}),
+              },
             },
-          },
-        ],
-      },
-    ],
-    validateClusters: true,
-    requestHeadersToRemove: CALLER_CONTROLS,
-    responseHeadersToRemove: [UNDELIVERED_HEADER],
-  };
-});
+          ],
+        },
+      ],
+      validateClusters: true,
+      requestHeadersToRemove: CALLER_CONTROLS,
+      responseHeadersToRemove: [UNDELIVERED_HEADER],
+    };
+  },
+);
 
 export function inboundName(port: number): string {
   return `inbound|${port}`;
@@ -256,7 +277,7 @@ export function routeName(rule: Rule, match: string): string {
 export const UNKNOWN_HOST = 'unknown-host';
 
 /** The answer's text is written by the listener, which can show the host that was asked for. */
-const unknownHost: VirtualHostJson = {
+export const unknownHost: VirtualHostJson = {
   name: UNKNOWN_HOST,
   domains: ['*'],
   routes: [

@@ -172,7 +172,7 @@ function outlierDetection(outlier: Outlier): OutlierDetectionJson {
   };
 }
 
-function tcpKeepalive(
+export function tcpKeepalive(
   keepalive: NonNullable<ConnectionPool['tcp']>['tcpKeepalive'],
 ): UpstreamConnectionOptionsJson | undefined {
   if (keepalive === undefined) return undefined;

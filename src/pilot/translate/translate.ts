@@ -1,4 +1,5 @@
 /** MeshSnapshot and proxy to Envoy resources: what its audience shares, and what is for this proxy alone. */
+import { isRequestPort } from '../../dsl/sidecar-shape.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import type { ServicePort } from '../../model/service-shape.js';
@@ -17,6 +18,8 @@ import type { TranslatedResources, TranslationProblem } from './resources.js';
 import { absentRoutes, inboundRoutes, upstreamRoutes } from './routes.js';
 import { type Caller, rulesFor } from './rules.js';
 import { runtimeLayers } from './runtime.js';
+import { egressHttp, ingressOf, ownEgress } from './sidecar-listeners.js';
+import type { Sidecar } from './sidecar-scope.js';
 import { passedOn, streamsOfHost } from './streams.js';
 import { tunnelCluster } from './tunnel.js';
 
@@ -30,7 +33,7 @@ export function translate(snapshot: MeshSnapshot, scope: ProxyScope): Translated
 const own = remember((scope: ProxyScope, caller: Caller, outbound: Outbound): TranslatedResources => {
   const upstreams = ownListeners(scope, outbound);
   return {
-    clusters: withShared(ownClusters(scope), outbound.clusters),
+    clusters: withShared(ownClusters(scope, outbound.sidecar), outbound.clusters),
     endpoints: outbound.endpoints,
     listeners: byName(listenersOf(scope, caller, outbound, upstreams), (listener) => listener.name),
     routes: withShared(
@@ -42,9 +45,10 @@ const own = remember((scope: ProxyScope, caller: Caller, outbound: Outbound): Tr
   };
 });
 
-const ownClusters = remember((scope: ProxyScope) =>
-  byName([...inboundClusters(scope), tunnelCluster(scope)], (cluster) => cluster.name),
-);
+const ownClusters = remember((scope: ProxyScope, sidecar: Sidecar | undefined) => {
+  const inbound = inboundClusters(scope, sidecar?.spec.inboundConnectionPool);
+  return byName([...inbound, ...ingressOf(scope, sidecar).clusters, tunnelCluster(scope)], (cluster) => cluster.name);
+});
 
 function routesOf(
   scope: ProxyScope,
@@ -61,13 +65,13 @@ function routesOf(
       const { port, rules } = found;
       return upstreamRoutes(port, rulesFor(rules, caller, port.port), targetsIn(outbound, rules), name);
     });
-  return [...inbound, ...listeners];
+  return [...inbound, ...ingressOf(scope, outbound.sidecar).routes, ...listeners];
 }
 
 function listenersOf(
   scope: ProxyScope,
   caller: Caller,
-  { reachable }: Outbound,
+  { reachable, sidecar, listeners: egress }: Outbound,
   upstreams: readonly OwnListener[],
 ): readonly ListenerJson[] {
   const tcp = upstreams.flatMap(({ upstream, found }) => {
@@ -82,7 +86,16 @@ function listenersOf(
       ),
     ];
   });
-  return [...fixedListeners(scope), ...tcp];
+  const requests = (sidecar === undefined ? [] : ownEgress(sidecar)).filter(({ port }) =>
+    isRequestPort(port?.protocol),
+  );
+  return [
+    ...fixedListeners(scope),
+    ...tcp,
+    ...ingressOf(scope, sidecar).listeners,
+    ...requests.map((one) => egressHttp(scope, one)),
+    ...egress,
+  ];
 }
 
 interface OwnListener {

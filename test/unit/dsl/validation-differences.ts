@@ -13,11 +13,8 @@ export const kindsInWork: readonly string[] = [
   'PeerAuthentication',
   'ProxyConfig',
   'RequestAuthentication',
-  'ServiceEntry',
-  'Sidecar',
   'Telemetry',
   'WasmPlugin',
-  'WorkloadEntry',
   'WorkloadGroup',
 ];
 
@@ -25,6 +22,12 @@ const everyRange = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
 
 export const differences: readonly Difference[] = [
+  {
+    ids: ['203', '333', '675', '676', 'workloadentry-valid 1', 'workloadentry-valid 2'],
+    why: 'network and serviceAccount of a workload: every proxy reaches every address by itself, and no certificate names it',
+  },
+  { ids: ['342'], why: 'there are no waypoints, so their label says nothing' },
+  { ids: ['serviceentry-valid 1'], why: 'an address 001:db8:: without quotes is a map in YAML 1.2' },
   {
     ids: ['154', '550', '588'],
     why: 'the test of Istio gives null as the condition, which its JSON form here has lost: {} is right, and means present',
