@@ -3,6 +3,8 @@ import type {
   AckWaitResponse,
   ApplyRequest,
   ApplyResponse,
+  CallerView,
+  CallerViewRequest,
   DefinitionItem,
   DeleteRequest,
   DeploymentItem,
@@ -109,6 +111,7 @@ export interface Api {
   grayHistory(namespace: string, service: string): Promise<List<GrayHistoryItem>>;
   proxies(): Promise<List<ProxyItem>>;
   proxyConfig(proxy: string, type: string): Promise<ProxyConfig>;
+  callerView(request: CallerViewRequest): Promise<CallerView>;
   /** Waits on the server until every live proxy has acknowledged that store revision. */
   acks(storeRevision: string, waitMs: number): Promise<AckWaitResponse>;
 }
@@ -154,6 +157,7 @@ export function createApi(transport: Transport, options: ApiOptions): Api {
     grayHistory: (namespace, service) => get(path(['v1', 'gray', namespace, service, 'history'])),
     proxies: () => get('/v1/proxies?all=true'),
     proxyConfig: (proxy, type) => get(path(['v1', 'proxies', proxy, 'config'], { type })),
+    callerView: (request) => get(path(['v1', 'caller-view'], { ...request })),
     acks: (storeRevision, waitMs) =>
       call({ method: 'GET', path: path(['v1', 'acks'], { storeRevision, timeoutMs: waitMs }) }, waitMs + ACK_MARGIN_MS),
   };

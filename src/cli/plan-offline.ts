@@ -1,5 +1,5 @@
 /** Plans from files alone: a mesh that has never run, at its first revision. */
-import { viewOf } from '../model/definition.js';
+import { type DefinitionIndex, viewOf } from '../model/definition.js';
 import { defaultMesh, MESH_NAME, meshKind } from '../model/mesh.js';
 import type { NodePlan } from '../model/node-plan.js';
 import { hasErrors } from '../model/problem.js';
@@ -13,12 +13,27 @@ import type { Session } from './session.js';
 
 const FIRST_REVISION = 1;
 
+export interface OfflineWorld {
+  readonly index: DefinitionIndex;
+  readonly plans: readonly NodePlan[];
+}
+
 export async function planOffline(
   session: Session,
   names: readonly string[],
   recursive: boolean,
   nodes: readonly string[] | undefined,
 ): Promise<readonly NodePlan[]> {
+  return (await worldOffline(session, names, recursive, nodes)).plans;
+}
+
+/** Definitions of files that hold together, and what the nodes would run; `nodes` are the only ones to plan. */
+export async function worldOffline(
+  session: Session,
+  names: readonly string[],
+  recursive: boolean,
+  nodes?: readonly string[],
+): Promise<OfflineWorld> {
   const { planNodes } = await import('../planner/node-plan.js');
   const files = await readSources(names, { recursive }, session.io);
   const { namespace } = session.settings;
@@ -40,5 +55,6 @@ export async function planOffline(
     nodes,
   });
   if (hasErrors(planned.problems)) throw new InvalidInput(planned.problems, { outcome: 'nothing written' });
-  return nodes === undefined ? planned.plans : planned.plans.filter(({ node }) => nodes.includes(node));
+  const plans = nodes === undefined ? planned.plans : planned.plans.filter(({ node }) => nodes.includes(node));
+  return { index: after, plans };
 }

@@ -43,6 +43,7 @@ export const commands: readonly Row[] = [
   row(running, 'events', 'What happened of late', () => import('./commands/events.js')),
   row(running, 'node', 'Nodes and their agents', () => import('./commands/node.js')),
   row(traffic, 'gray', 'Gray release: shift traffic to a new version, and back', () => import('./commands/gray.js')),
+  row(traffic, 'resolve', 'Where a request goes, and why', () => import('./commands/resolve.js')),
   row(traffic, 'proxy', 'What the sidecars have and acknowledged', () => import('./commands/proxy.js')),
   row(processes, 'pilot', 'Run a pilot: xDS and HTTP API', () => import('./commands/pilot.js')),
   row(processes, 'agent', "Run a node's agent", () => import('./commands/agent.js')),

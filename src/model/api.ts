@@ -364,6 +364,29 @@ export interface ProxyConfig {
   >;
 }
 
+/** GET /v1/caller-view?host=&namespace=&from= : what the sidecar of a caller is served, whether it is there or not. */
+export interface CallerViewRequest {
+  /** The authority that is called. */
+  readonly host: string;
+  readonly namespace: string;
+  /** `SERVICE[.NAMESPACE][@NODE]`; without it a caller that no rule names. */
+  readonly from?: string | undefined;
+}
+
+export interface ResourceItem {
+  readonly name: string;
+  readonly resource: unknown;
+}
+
+export interface CallerView {
+  readonly revision: number;
+  /** Its proxy's id; empty for the caller that no rule names. */
+  readonly caller: string;
+  readonly resources: Readonly<Record<'routes' | 'clusters' | 'endpoints', readonly ResourceItem[]>>;
+  /** Rules of that host that this caller never meets. */
+  readonly leftOut: readonly { readonly rule: string; readonly why: string }[];
+}
+
 /** GET /v1/acks?storeRevision=N&timeoutMs= : answers when every live pilot's proxies have acknowledged that revision, or 504. */
 export interface AckWaitResponse {
   readonly acked: boolean;

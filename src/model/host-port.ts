@@ -8,3 +8,8 @@ export function splitHostPort(address: string): { readonly host: string; readonl
   const colon = address.lastIndexOf(':');
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
+
+/** Of an authority, with a port or without. */
+export function hostOfAuthority(authority: string): string {
+  return authority.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+}

@@ -73,7 +73,7 @@ export function fixedPorts(service: ServiceSpec): readonly number[] {
   return service.gateway ? servicePorts(service).map(({ port }) => port) : [];
 }
 
-function desiredUpstream(definitions: DefinitionView, from: string, upstream: Upstream): DesiredUpstream {
+export function desiredUpstream(definitions: DefinitionView, from: string, upstream: Upstream): DesiredUpstream {
   const name = upstreamName(upstream);
   if (upstream.address !== undefined) {
     const addresses = [upstream.address].flat();

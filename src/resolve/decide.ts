@@ -62,7 +62,8 @@ export interface Decision {
 export function decide(resources: EnvoyResources, routes: string, request: MeshRequest): Decision {
   const configuration = resources.routes.get(routes);
   if (configuration === undefined) throw new Error(`there is no route configuration ${routes}`);
-  const host = virtualHostOf(configuration.virtualHosts ?? [], request.host);
+  const authority = configuration.ignorePortInHostMatching === true ? withoutPort(request.host) : request.host;
+  const host = virtualHostOf(configuration.virtualHosts ?? [], authority);
   const taken: Taken[] = [];
   const notTaken: NotTaken[] = [];
   let left = 1;
@@ -82,6 +83,8 @@ export function decide(resources: EnvoyResources, routes: string, request: MeshR
   }
   return { virtualHost: host?.name, taken, notTaken };
 }
+
+const withoutPort = (authority: string): string => authority.replace(/:\d+$/, '');
 
 const perDenominator = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 } as const;
 

@@ -34,7 +34,11 @@ export function queryOf(path: string): ReadonlyMap<string, string> {
 function normalPath(path: string): string {
   const bare = pathOnly(path);
   const segments: string[] = [];
-  const parts = bare.replaceAll('\\', '/').replaceAll(/%[0-9A-Fa-f]{2}/g, unescaped).split('/').slice(1);
+  const parts = bare
+    .replaceAll('\\', '/')
+    .replaceAll(/%[0-9A-Fa-f]{2}/g, unescaped)
+    .split('/')
+    .slice(1);
   for (const [i, part] of parts.entries()) {
     const isLast = i === parts.length - 1;
     if (part === '..') segments.pop();

@@ -1,17 +1,10 @@
-/**
- * What a request experiences: walks listener, route, cluster and endpoints of the generated resources as Envoy would. It knows
- * what our translators write and throws at anything else, so that nothing is silently not looked at.
- */
+/** What a request experiences, in few words for tests: `src/resolve` decides. */
 
 import type { TranslatedResources } from '../../src/pilot/translate/index.js';
+import { decide } from '../../src/resolve/decide.js';
+import { requestOf } from '../../src/resolve/request.js';
 import { encodeResource } from '../../src/xds/encode.js';
-import type {
-  HeaderMatcherJson,
-  RouteJson,
-  RouteMatchJson,
-  StringMatcherJson,
-  VirtualHostJson,
-} from '../../src/xds/envoy-json.js';
+import type { RouteJson } from '../../src/xds/envoy-json.js';
 
 export interface SimulatedRequest {
   /** The authority, with a port or without. */
@@ -41,23 +34,19 @@ export type Experience =
     };
 
 export function simulate(resources: TranslatedResources, request: SimulatedRequest): Experience {
-  const configuration = resources.routes.get(request.routes ?? 'outbound');
-  if (configuration === undefined) throw new Error(`no route configuration ${request.routes ?? 'outbound'}`);
-  const authority = configuration.ignorePortInHostMatching === true ? request.host.replace(/:\d+$/, '') : request.host;
-  const host = hostFor(configuration.virtualHosts ?? [], authority);
-  const route = host?.routes?.find((candidate) => matches(candidate.match ?? {}, request));
-  if (route === undefined) return { kind: 'answered', route: '', status: 404, json: undefined };
+  const { taken } = decide(resources, request.routes ?? 'outbound', requestOf(request));
+  const [first] = taken;
+  if (taken.length > 1) throw new Error('several routes share such a request');
+  if (first === undefined) return { kind: 'answered', route: '', status: 404, json: undefined };
+  const { route, clusters } = first;
   const name = route.name ?? '';
   if (route.directResponse !== undefined)
     return { kind: 'answered', route: name, status: route.directResponse.status ?? 0, json: route };
   if (route.redirect !== undefined) return { kind: 'answered', route: name, status: 301, json: route };
-  const action = route.route ?? {};
-  const weighted = action.weightedClusters?.clusters ?? [{ name: action.cluster ?? '', weight: 1 }];
-  const total = weighted.reduce((sum, { weight = 0 }) => sum + weight, 0);
-  const shares = weighted.map(({ name: cluster = '', weight = 0 }) => ({
+  const shares = clusters.map(({ cluster, share, endpoints }) => ({
     cluster,
-    share: weight / total,
-    endpoints: endpointsOf(resources, cluster),
+    share,
+    endpoints: endpoints.map(({ address, health }) => (health === 'HEALTHY' ? address : `${address} ${health}`)),
   }));
   return { kind: 'forwarded', route: name, shares, json: route };
 }
@@ -107,83 +96,4 @@ function routesNamed(json: unknown): readonly string[] {
 function found(json: unknown, look: (key: string, value: unknown) => readonly string[]): readonly string[] {
   if (json === null || typeof json !== 'object') return [];
   return Object.entries(json).flatMap(([key, value]) => [...look(key, value), ...found(value, look)]);
-}
-
-function endpointsOf(resources: TranslatedResources, cluster: string): readonly string[] {
-  const json = resources.clusters.get(cluster);
-  if (json === undefined) throw new Error(`no cluster ${cluster}`);
-  const assignment = json.loadAssignment ?? resources.endpoints.get(cluster);
-  return (assignment?.endpoints ?? []).flatMap(({ lbEndpoints = [] }) =>
-    lbEndpoints.map(({ endpoint, healthStatus = 'HEALTHY' }) => {
-      const { socketAddress, pipe } = endpoint?.address ?? {};
-      const address = pipe?.path ?? `${socketAddress?.address}:${socketAddress?.portValue}`;
-      return healthStatus === 'HEALTHY' ? address : `${address} ${healthStatus}`;
-    }),
-  );
-}
-
-function hostFor(hosts: readonly VirtualHostJson[], authority: string): VirtualHostJson | undefined {
-  const wanted = authority.toLowerCase();
-  const exact = hosts.find(({ domains = [] }) => domains.includes(wanted));
-  const bySuffix = hosts
-    .flatMap((host) => (host.domains ?? []).map((domain) => ({ host, suffix: domain.slice(1), domain })))
-    .filter(({ domain, suffix }) => domain.startsWith('*') && wanted.endsWith(suffix) && wanted !== suffix)
-    .toSorted((a, b) => b.suffix.length - a.suffix.length);
-  return exact ?? bySuffix[0]?.host;
-}
-
-function matches(match: RouteMatchJson, request: SimulatedRequest): boolean {
-  if (match.connectMatcher !== undefined) return request.method === 'CONNECT';
-  if (request.method === 'CONNECT') return false;
-  const [path = '/', query = ''] = (request.path ?? '/').split('?');
-  const parameters = new URLSearchParams(query);
-  return (
-    pathMatches(match, path) &&
-    (match.headers ?? []).every((matcher) => headerMatches(matcher, headerOf(request, matcher.name ?? ''))) &&
-    (match.queryParameters ?? []).every(({ name = '', presentMatch, stringMatch }) => {
-      const value = parameters.get(name);
-      return value !== null && (presentMatch === true || textMatches(stringMatch ?? {}, value));
-    })
-  );
-}
-
-function pathMatches({ prefix, path, safeRegex, caseSensitive = true }: RouteMatchJson, found: string): boolean {
-  const fold = (text: string): string => (caseSensitive ? text : text.toLowerCase());
-  if (path !== undefined) return fold(found) === fold(path);
-  if (safeRegex !== undefined) return wholly(safeRegex.regex ?? '', found);
-  return fold(found).startsWith(fold(prefix ?? ''));
-}
-
-function headerOf(
-  { host, path = '/', method = 'GET', headers = {} }: SimulatedRequest,
-  name: string,
-): string | undefined {
-  const pseudo: Readonly<Record<string, string>> = {
-    ':authority': host,
-    ':path': path,
-    ':method': method,
-    ':scheme': 'http',
-  };
-  return pseudo[name] ?? headers[name];
-}
-
-function headerMatches(matcher: HeaderMatcherJson, value: string | undefined): boolean {
-  const isEmptyWhenMissing = matcher.treatMissingHeaderAsEmpty === true;
-  const seen = value ?? (isEmptyWhenMissing ? '' : undefined);
-  const isMatch =
-    matcher.presentMatch === true
-      ? value !== undefined
-      : seen !== undefined && textMatches(matcher.stringMatch ?? {}, seen);
-  return matcher.invertMatch === true ? !isMatch : isMatch;
-}
-
-function textMatches({ exact, prefix, safeRegex }: StringMatcherJson, value: string): boolean {
-  if (exact !== undefined) return value === exact;
-  if (prefix !== undefined) return value.startsWith(prefix);
-  if (safeRegex !== undefined) return wholly(safeRegex.regex ?? '', value);
-  throw new Error('an unknown string matcher');
-}
-
-function wholly(regex: string, value: string): boolean {
-  return new RegExp(`^(?:${regex})$`).test(value);
 }

@@ -5,12 +5,16 @@ import type { NodePlan } from '../../model/node-plan.js';
 import { byText } from '../../model/order.js';
 import { instanceBootstrap } from '../../planner/bootstrap.js';
 import { MeshError, messageOf } from '../../runtime/mesh-error.js';
+import { callerView } from '../caller-view.js';
 import { waitAcks } from './acks.js';
 import type { ApiContext, LivePilot } from './context.js';
 import { listOf } from './lists.js';
+import { readMeshView } from './mesh-view.js';
 import { otherPilots, type RemotePilot } from './other-pilots.js';
 import { defineRoute, queryCount, queryFlag, type Route } from './route.js';
 
+/** Of a DNS name and a port. */
+const MAX_HOST_CHARS = 261;
 const ACK_WAIT_MS = 30_000;
 const MAX_ACK_WAIT_MS = 600_000;
 
@@ -48,6 +52,20 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
         const all = { ...config.resources, bootstrap: bootstrapOf(proxy, api.live?.snapshot()?.plans) };
         const resources = Object.entries(all).filter(([name]) => type === 'all' || name === type);
         return { proxy, resources: Object.fromEntries(resources) } satisfies ProxyConfig;
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/caller-view',
+      summary: 'What the sidecar of a caller is served, whether it is there or not: `mesh resolve` decides on it',
+      query: z.strictObject({
+        host: z.string().min(1).max(MAX_HOST_CHARS),
+        namespace: z.string(),
+        from: z.string().optional(),
+      }),
+      answer: 'CallerView',
+      async handle({ query, signal }) {
+        return callerView((await readMeshView(api, signal)).state.snapshot, query);
       },
     }),
     defineRoute({

@@ -98,7 +98,7 @@ export function rulesFor(rules: Rules, caller: Caller, port: number): Rules {
 
 const withMatches = remember((rule: Rule, matches: Rule['matches']): Rule => ({ ...rule, matches }));
 
-function isCaller(condition: CallerCondition | undefined, caller: Caller): boolean {
+export function isCaller(condition: CallerCondition | undefined, caller: Caller): boolean {
   if (condition === undefined) return true;
   const { services, clusters, labels, namespace, gateways } = condition;
   return (
