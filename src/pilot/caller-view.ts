@@ -6,11 +6,12 @@ import { labelsOfVersion } from '../model/labels.js';
 import type { MeshSnapshot } from '../model/mesh-snapshot.js';
 import { proxyId } from '../model/names.js';
 import { nodeKind } from '../model/node.js';
-import type { NodePlan, PlannedInstance } from '../model/node-plan.js';
+import { isGateway, type NodePlan, type PlannedInstance } from '../model/node-plan.js';
 import { serviceKind } from '../model/service.js';
 import { servicePorts, splitServiceName } from '../model/service-shape.js';
 import { suggestion } from '../model/suggestion.js';
 import { versionKind } from '../model/version.js';
+import { proxyMetadata } from '../planner/bootstrap.js';
 import { desiredUpstream } from '../planner/desired.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { type ProxyScope, translate } from './translate/index.js';
@@ -65,6 +66,7 @@ const nobody: Omit<ProxyScope, 'namespace' | 'upstreams'> = {
   address: '127.0.0.1',
   labels: {},
   ports: noPorts,
+  isGateway: false,
   servicePorts: [],
 };
 
@@ -84,12 +86,14 @@ function callerOf(snapshot: MeshSnapshot, from: string, { namespace: own }: Call
 }
 
 /** The proxy of an instance, as the node's plan has it. */
-export function scopeOfInstance(plan: NodePlan, planned: PlannedInstance): ProxyScope {
-  const { namespace, service, version, instance, labels, ports, servicePorts } = planned;
-  const { node, cluster, address } = plan;
-  const id = proxyId(namespace, service, instance, node);
-  const upstreams = planned.upstreams.filter((upstream) => upstream.mode === 'proxy');
-  return { id, namespace, service, version, instance, node, cluster, address, labels, ports, servicePorts, upstreams };
+export function scopeOfInstance(plan: NodePlan, instance: PlannedInstance): ProxyScope {
+  const { upstreams, ...proxy } = proxyMetadata(plan, instance);
+  return {
+    ...proxy,
+    id: proxyId(proxy.namespace, proxy.service, proxy.instance, proxy.node),
+    isGateway: isGateway(instance),
+    upstreams: upstreams.filter((upstream) => upstream.mode === 'proxy'),
+  };
 }
 
 interface Wanted {
@@ -122,6 +126,7 @@ function unplanned({ definitions }: MeshSnapshot, { namespace, service, node = '
     node,
     cluster: place?.cluster ?? '',
     labels: version === undefined ? {} : labelsOfVersion(version),
+    isGateway: definition.spec.gateway,
     servicePorts: servicePorts(definition.spec),
     upstreams: definition.spec.upstreams.flatMap((upstream) => {
       const desired = desiredUpstream(definitions, namespace, upstream);

@@ -8,6 +8,7 @@ import type {
   FractionalPercentJson,
   RouteConfigurationJson,
   RouteJson,
+  VirtualHostJson,
 } from '../xds/envoy-json.js';
 import { mismatch, virtualHostOf } from './match.js';
 import type { MeshRequest } from './request.js';
@@ -58,12 +59,27 @@ export interface Decision {
   readonly notTaken: readonly NotTaken[];
 }
 
+/**
+ * The route configuration that an authority meets: `outbound` of a sidecar, and of a gateway one of its port (`http.80`,
+ * `https.443.…`, see translate/edge.ts). Undefined: nobody listens there.
+ */
+export function routesFor({ routes }: EnvoyResources, authority: string): string | undefined {
+  if (routes.has('outbound')) return 'outbound';
+  const port = /:(\d+)$/.exec(authority)?.[1] ?? '80';
+  const names = [...routes.keys()].filter((name) => name.split('.')[1] === port);
+  return names.find((name) => hostIn(routes.get(name), authority) !== undefined) ?? names[0];
+}
+
+function hostIn(configuration: RouteConfigurationJson | undefined, authority: string): VirtualHostJson | undefined {
+  const isBare = configuration?.ignorePortInHostMatching === true;
+  return virtualHostOf(configuration?.virtualHosts ?? [], isBare ? authority.replace(/:\d+$/, '') : authority);
+}
+
 /** `routes` names the route configuration: `outbound`, or that of a listener of its own. */
 export function decide(resources: EnvoyResources, routes: string, request: MeshRequest): Decision {
   const configuration = resources.routes.get(routes);
   if (configuration === undefined) throw new Error(`there is no route configuration ${routes}`);
-  const authority = configuration.ignorePortInHostMatching === true ? withoutPort(request.host) : request.host;
-  const host = virtualHostOf(configuration.virtualHosts ?? [], authority);
+  const host = hostIn(configuration, request.host);
   const taken: Taken[] = [];
   const notTaken: NotTaken[] = [];
   let left = 1;
@@ -83,8 +99,6 @@ export function decide(resources: EnvoyResources, routes: string, request: MeshR
   }
   return { virtualHost: host?.name, taken, notTaken };
 }
-
-const withoutPort = (authority: string): string => authority.replace(/:\d+$/, '');
 
 const perDenominator = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 } as const;
 

@@ -43,12 +43,15 @@ export const command = defineCommand<Options>({
   output: ['table', 'json', 'yaml'],
   connects: 'api',
   async run(session, [host = ''], options) {
+    const { routesFor } = await import('../../resolve/decide.js');
     const { requestOf } = await import('../../resolve/request.js');
     const { resolve, ruleWords } = await import('../../resolve/resolution.js');
     const request = requestOf({ host, path: options.path, method: options.method, headers: headersOf(options) });
     const view = await viewOf(session, host, options);
     const resources = resourcesOf(view);
-    const resolved = resolve(resources, 'outbound', request);
+    const routes = routesFor(resources, host);
+    if (routes === undefined) throw nobodyListens(host, view, resources.routes.keys());
+    const resolved = resolve(resources, routes, request);
     const leftOut = view.leftOut.map(({ rule, why }) => ({ rule: ruleWords(rule), why }));
     const resolution = { ...resolved, notTaken: [...leftOut, ...resolved.notTaken] };
     await writeAnswer(session, {
@@ -58,6 +61,13 @@ export const command = defineCommand<Options>({
     if (resolution.route === undefined) session.say(adviceOf(host, view.caller));
   },
 });
+
+function nobodyListens(host: string, { caller }: CallerView, routes: Iterable<string>): MeshError {
+  const ports = [...routes].map((name) => name.split('.')[1]);
+  return new MeshError('MESH2005', `${caller} listens at no port for ${host}`, {
+    hint: ports.length === 0 ? 'no Gateway selects it' : `write HOST:PORT; it has ${ports.join(', ')}`,
+  });
+}
 
 function headersOf({ header = [] }: Options): Record<string, string> {
   return Object.fromEntries(
