@@ -40,7 +40,7 @@ const MAX_REPEATS = 1000;
 
 function translate(source: string): string {
   const reader: Reader = {
-    chars: [...source],
+    chars: Array.from(source),
     at: 0,
     flags: [{ ignoreCase: false, multiline: false, dotAll: false }],
   };
@@ -185,7 +185,7 @@ function quoted(reader: Reader): string {
   reader.at++;
   const text = rest(reader);
   const end = text.indexOf('\\E');
-  const inside = [...(end < 0 ? text : text.slice(0, end))];
+  const inside = Array.from(end < 0 ? text : text.slice(0, end));
   reader.at += inside.length + (end < 0 ? 0 : 2);
   return inside.map((char) => literal(char, flagsOf(reader))).join('');
 }

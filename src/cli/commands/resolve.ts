@@ -80,7 +80,7 @@ function headersOf({ header = [] }: Options): Record<string, string> {
 }
 
 async function viewOf(session: Session, host: string, { from, file, recursive = false }: Options): Promise<CallerView> {
-  const { namespace = 'default' } = session.settings;
+  const { namespace } = session.settings;
   const request: CallerViewRequest = { host, namespace, ...(from === undefined ? {} : { from }) };
   if (file === undefined) return (await session.api()).callerView(request);
   const { callerViewOffline } = await import('../../pilot/offline.js');
