@@ -1,5 +1,5 @@
 /** Which Sidecar holds for a proxy, and which hosts it lets the proxy see. */
-import { isWildcard, wildcardCovers } from '../../dsl/host.js';
+import { isWithinHost } from '../../dsl/host.js';
 import { type EgressHost, egressHostOf, type SidecarEgress, type SidecarSpec } from '../../dsl/sidecar-shape.js';
 import type { Definition } from '../../model/definition.js';
 import { selects } from '../../model/labels.js';
@@ -58,8 +58,9 @@ const entriesOf = remember((egress: SidecarEgress, namespace: string): readonly 
 });
 
 function covers({ namespace, host }: EgressHost, found: MeshHost, caller: Caller): boolean {
-  const isNamespace = namespace === '*' || namespace === namespaceOf(found, caller);
-  return isNamespace && (host === '*' || host === found.host || (isWildcard(host) && wildcardCovers(host, found.host)));
+  if (namespace !== '*' && namespace !== namespaceOf(found, caller)) return false;
+  // Of a wildcard that only rules name, one host is enough: nobody else could have it.
+  return isWithinHost(found.host, host) || (found.kind === 'routed' && isWithinHost(host, found.host));
 }
 
 /** A host that only a VirtualService names belongs where that stands. */
