@@ -6,7 +6,6 @@ const protocols: Readonly<Record<string, Protocol>> = {
   HTTP: 'http',
   HTTP2: 'http2',
   GRPC: 'grpc',
-  'GRPC-WEB': 'grpc',
   HTTPS: 'tcp',
   TLS: 'tcp',
   TCP: 'tcp',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { portField } from '../model/fields.js';
 import { exportToField, hostField, wildcardHostField } from './fields.js';
 import { isWildcard } from './host.js';
+import { notYet } from './not-yet.js';
 import { protocolWordField, protocolWords } from './protocol.js';
 import { isIpAddress, isUnixAddress, portNameField, workloadSchema, workloadSelectorField } from './workload-shape.js';
 
@@ -60,10 +61,7 @@ export const serviceEntrySchema = z
     exportTo: exportField
       .optional()
       .describe('Namespaces that see it: names, . for its own, * for all, ~ for none. Default: all'),
-    subjectAltNames: z
-      .array(z.string().min(1))
-      .optional()
-      .describe("Names of which the server's certificate must have one, where a DestinationRule begins TLS"),
+    subjectAltNames: notYet('write them in the tls of a DestinationRule for the host'),
   })
   .refine((entry) => entry.endpoints === undefined || entry.workloadSelector === undefined, {
     message: 'endpoints and workloadSelector exclude each other',

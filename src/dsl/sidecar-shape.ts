@@ -6,6 +6,7 @@ import { hostField, wildcardHostField } from './fields.js';
 
 import { notYet, refusedValue } from './not-yet.js';
 import { protocolOf, protocolWordField, protocolWords } from './protocol.js';
+import { type ServerTls, serverTlsSchema } from './server-tls.js';
 import {
   isIpAddress,
   isUnixAddress,
@@ -97,7 +98,9 @@ const ingressSchema = z.strictObject({
     .describe(
       "Where the app listens. Default: its port of that number on 127.0.0.1. 0.0.0.0, [::] and an empty host are the node's address",
     ),
-  tls: notYet('TLS of inbound listeners comes with PeerAuthentication'),
+  tls: serverTlsSchema
+    .optional()
+    .describe('TLS that ends here, with files that the sidecar reads; of a port with protocol HTTPS or TLS'),
   connectionPool: connectionPoolField.optional().describe('Limits of what is open towards the app'),
 });
 export type SidecarIngress = z.output<typeof ingressSchema>;
@@ -177,11 +180,22 @@ function egressMisfits(egress: readonly SidecarEgress[]): readonly Misfit[] {
 }
 
 function ingressMisfits(ingress: readonly SidecarIngress[]): readonly Misfit[] {
-  return ingress.flatMap(({ port }, i) =>
-    ingress.findIndex((other) => other.port.number === port.number) === i
-      ? []
-      : [{ path: ['ingress', i, 'port', 'number'], message: `two listeners at ${port.number}` }],
-  );
+  return ingress.flatMap(({ port, tls }, i) => {
+    const path = ['ingress', i];
+    const isSecond = ingress.findIndex((other) => other.port.number === port.number) !== i;
+    const message = tls && tlsMisfit(port.protocol, tls);
+    return [
+      ...(isSecond ? [{ path: [...path, 'port', 'number'], message: `two listeners at ${port.number}` }] : []),
+      ...(message === undefined ? [] : [{ path: [...path, 'tls'], message }]),
+    ];
+  });
+}
+
+function tlsMisfit(protocol: string | undefined, tls: ServerTls): string | undefined {
+  if (!/^(HTTPS|TLS)$/i.test(protocol ?? '')) return 'tls is for a port with protocol HTTPS or TLS';
+  if (tls.httpsRedirect) return 'there is no plain port to redirect from: leave httpsRedirect out';
+  if (tls.tlsCertificates !== undefined) return 'write serverCertificate and privateKey in place of tlsCertificates';
+  return tls.subjectAltNames === undefined ? undefined : 'who may call is said by an AuthorizationPolicy, not here';
 }
 
 /** Requests of a Sidecar's listener are routed; of anything else the bytes go on. */

@@ -6,6 +6,7 @@ import { findKnownHost, hostNames } from './known-host.js';
 import { protocolOf } from './protocol.js';
 import { type SidecarSpec, sidecarSchema } from './sidecar-shape.js';
 import { subsetNames } from './subsets.js';
+import { isUnixAddress, unixPath } from './workload-shape.js';
 
 export const sidecarKind = defineKind<SidecarSpec>({
   kind: 'Sidecar',
@@ -39,6 +40,16 @@ function checkSidecar(definition: Definition<SidecarSpec>, view: DefinitionView,
       path: ['spec', 'egress', i, 'hosts'],
       message: '*/* takes every host, so the others say nothing',
       hint: 'keep one of them',
+    });
+  }
+  for (const [i, { bind = '' }] of definition.spec.egress.entries()) {
+    if (!isUnixAddress(bind) || unixPath(bind).startsWith('@')) continue;
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path: ['spec', 'egress', i, 'bind'],
+      message: `${bind} is made where the sidecar runs: in a container of its own the app does not find it`,
+      hint: 'write unix://@NAME, which all processes of the machine find',
     });
   }
   for (const [i, { port, connectionPool }] of definition.spec.ingress.entries()) {

@@ -1,6 +1,10 @@
 /** Goal: a real Envoy reaches hosts of ServiceEntries, by every resolution and every way to speak to a proxy. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
+import { certificatesIn } from '../support/certificates.js';
 import { isEnvoyMissing } from '../support/envoy.js';
 import { freePort } from '../support/mesh-process.js';
 import { type OneSidecar, startOneSidecar } from '../support/one-sidecar.js';
@@ -8,6 +12,7 @@ import { type OneSidecar, startOneSidecar } from '../support/one-sidecar.js';
 describe.skipIf(isEnvoyMissing())('through a sidecar', () => {
   let apps: readonly Running[];
   let sidecar: OneSidecar;
+  const folder = mkdtempSync(path.join(tmpdir(), 'lightmesh-external-'));
 
   beforeAll(async () => {
     apps = await Promise.all(
@@ -18,6 +23,7 @@ describe.skipIf(isEnvoyMissing())('through a sidecar', () => {
 
   afterAll(async () => {
     await sidecar.stop();
+    rmSync(folder, { recursive: true });
     await Promise.all(apps.map((app) => app.close()));
   });
 
@@ -78,7 +84,8 @@ spec: { hosts: [alias.example.com], http: [{ route: [{ destination: { host: dns.
 
   test('a Sidecar opens listeners in both directions, and lets unknown hosts go out', async () => {
     const [v1, v2] = [portOf(0), portOf(1)];
-    const [web, bytes, inbound] = [await freePort(), await freePort(), await freePort()];
+    const [web, bytes, inbound, secure] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const server = certificatesIn(folder).sign('server');
     const socket = `lightmesh/egress/${process.pid}`;
     await sidecar.apply(
       [
@@ -96,7 +103,9 @@ kind: Sidecar
 metadata: { name: default }
 spec:
   outboundTrafficPolicy: { mode: ALLOW_ANY }
-  ingress: [{ port: { number: ${inbound}, protocol: HTTP, name: in }, bind: 127.0.0.1, defaultEndpoint: "127.0.0.1:${v1}", captureMode: NONE }]
+  ingress:
+    - { port: { number: ${inbound}, protocol: HTTP, name: in }, bind: 127.0.0.1, defaultEndpoint: "127.0.0.1:${v1}", captureMode: NONE }
+    - { port: { number: ${secure}, protocol: HTTPS, name: secure }, defaultEndpoint: "127.0.0.1:${v1}", tls: { mode: SIMPLE, serverCertificate: ${server.cert}, privateKey: ${server.key} } }
   egress:
     - { port: { number: ${web}, protocol: HTTP, name: web }, hosts: ["./web.example.com"] }
     - { port: { number: ${bytes}, protocol: TCP, name: bytes }, hosts: ["./web.example.com"] }
@@ -112,6 +121,7 @@ spec:
     );
     expect(await backend(sidecar.curl(`http://127.0.0.1:${bytes}/`))).toBe('outside/v2');
     expect(await backend(sidecar.curl(`http://127.0.0.1:${inbound}/`))).toBe('outside/v1');
+    expect(await backend(sidecar.curl('-k', `https://127.0.0.1:${secure}/`))).toBe('outside/v1');
     // Nobody knows these: they are looked up as they stand.
     expect(await backend(get(`localhost:${v2}`))).toBe('outside/v2');
     expect(await backend(tunnel(`127.0.0.1:${v1}`))).toBe('outside/v1');

@@ -1,4 +1,5 @@
 /** Listeners of one proxy: the explicit proxy for its app, upstreams with a port of their own, and the way in. */
+import type { ServerTls } from '../../dsl/server-tls.js';
 import type { Protocol } from '../../model/fields.js';
 import { inboundClusterName } from '../../model/names.js';
 import { any } from '../../xds/envoy-any.js';
@@ -16,6 +17,7 @@ import { inboundHttp, outboundHttp } from './http-connection.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { remember, sameContent } from './remember.js';
 import { inboundName } from './routes.js';
+import { downstreamTls } from './server-tls.js';
 import { tunnelAddress } from './tunnel.js';
 
 const BUFFER_BYTES = 32_768;
@@ -94,17 +96,21 @@ export interface Inlet {
   readonly protocol: Protocol;
   readonly clusterName: string;
   readonly routeName: string;
+  /** TLS that ends here. */
+  readonly tls?: ServerTls | undefined;
 }
 
 export function inboundListener(
   scope: ProxyScope,
-  { name, address, protocol, clusterName, routeName }: Inlet,
+  { name, address, protocol, clusterName, routeName, tls }: Inlet,
 ): ListenerJson {
   const filter =
     protocol === 'tcp'
       ? tcpProxy('inbound', name, { cluster: clusterName })
       : inboundHttp({ listener: name, routeConfig: routeName, defaultHost: scope.service });
-  return listener(name, address, filter, 'INBOUND');
+  if (tls === undefined) return listener(name, address, filter, 'INBOUND');
+  const transportSocket = downstreamTls(tls, protocol === 'tcp' ? [] : ['h2', 'http/1.1']);
+  return listenerOf(name, address, [{ filters: [filter], transportSocket }], 'INBOUND');
 }
 
 /** For the hosts of a Sidecar's egress; `isConnectAllowed` where it is a proxy, as the shared port is. */

@@ -1,6 +1,7 @@
 /** Listeners that a Sidecar opens: for calls of the app to some hosts, and for calls from outside to a port of the app. */
 
 import { protocolOf } from '../../dsl/protocol.js';
+import { isPassedThrough } from '../../dsl/server-tls.js';
 import { isRequestPort, localEndpoint, type SidecarEgress, type SidecarIngress } from '../../dsl/sidecar-shape.js';
 import { isUnixAddress, unixPath } from '../../dsl/workload-shape.js';
 import { inboundClusterName } from '../../model/names.js';
@@ -82,11 +83,13 @@ export const ingressOf: (scope: ProxyScope, sidecar: Sidecar | undefined) => Ing
 );
 
 function ingressAt(
-  { port, bind, defaultEndpoint, connectionPool }: SidecarIngress,
+  { port, bind, defaultEndpoint, connectionPool, tls }: SidecarIngress,
   scope: ProxyScope,
   pool: ConnectionPool | undefined,
 ): { listener: ListenerJson; cluster: ClusterJson; routes: RouteConfigurationJson | undefined } {
-  const protocol = protocolOf(port.protocol) ?? 'tcp';
+  const ended = tls === undefined || isPassedThrough(tls) ? undefined : tls;
+  const isHttps = ended !== undefined && port.protocol?.toUpperCase() === 'HTTPS';
+  const protocol = isHttps ? 'http' : (protocolOf(port.protocol) ?? 'tcp');
   // A port of the service has Envoy's usual name already.
   const isTaken = scope.servicePorts.some((own) => own.port === port.number);
   const clusterName = isTaken ? `ingress|${port.number}||` : inboundClusterName(port.number);
@@ -104,6 +107,7 @@ function ingressAt(
     protocol,
     clusterName,
     routeName,
+    tls: ended,
   });
   const routes = protocol === 'tcp' ? undefined : inboundRoutesNamed(routeName, clusterName, protocol);
   return { listener, cluster, routes };

@@ -26,6 +26,7 @@ export const differences: readonly Difference[] = [
     ids: ['203', '333', '675', '676', 'workloadentry-valid 1', 'workloadentry-valid 2'],
     why: 'network and serviceAccount of a workload: every proxy reaches every address by itself, and no certificate names it',
   },
+  { ids: ['656'], why: 'subjectAltNames of a ServiceEntry: they are written in the tls of a DestinationRule' },
   { ids: ['342'], why: 'there are no waypoints, so their label says nothing' },
   { ids: ['serviceentry-valid 1'], why: 'an address 001:db8:: without quotes is a map in YAML 1.2' },
   {
