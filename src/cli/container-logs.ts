@@ -10,7 +10,7 @@ import type { Session } from './session.js';
 export async function showLogs(session: Session, service: string, options: LogsOptions): Promise<void> {
   const { io, settings } = session;
   const docker = openDocker(io.env['DOCKER_HOST']);
-  const found = await docker.list(labelsOf(settings.namespace, service, options));
+  const found = wanted(await docker.list(labelsOf(settings.namespace, service, options)), options);
   const known = await knownToPilot(session, service, options);
   // Another mesh may have containers on this machine too; without a pilot they cannot be told apart.
   const containers = found.filter(({ labels }) => known?.nodes.has(labels[LABELS.node] ?? '') ?? true);
@@ -32,14 +32,21 @@ export async function showLogs(session: Session, service: string, options: LogsO
 }
 
 function labelsOf(namespace: string, service: string, options: LogsOptions): Record<string, string> {
-  const role = options.proxy === true || options.access === true ? 'sidecar' : 'app';
   return {
     [LABELS.service]: service,
     [LABELS.namespace]: namespace,
-    [LABELS.role]: role,
     ...(options.version === undefined ? {} : { [LABELS.version]: options.version }),
     ...(options.node === undefined ? {} : { [LABELS.node]: options.node }),
   };
+}
+
+/** The app's, or the sidecar's where it is asked for; a gateway has nothing else. */
+function wanted(containers: readonly Container[], { proxy, access }: LogsOptions): readonly Container[] {
+  const apps = containers.filter(({ labels }) => labels[LABELS.role] === 'app');
+  const sidecars = containers.filter(({ labels }) => labels[LABELS.role] === 'sidecar');
+  if (proxy === true || access === true) return sidecars;
+  const withApp = new Set(apps.map(instanceOf));
+  return [...apps, ...sidecars.filter((sidecar) => !withApp.has(instanceOf(sidecar)))];
 }
 
 /** Without a pilot there is nothing to say about other machines; what is here is still shown. */
