@@ -3,6 +3,7 @@ import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
 import { callerPolicy } from '../translate/caller-policy.js';
+import { compileVirtualService } from '../translate/compile-virtual-service.js';
 import { versionsOf } from '../translate/envoy-clusters.js';
 import { type OverlayFinding, overlayFindings } from '../translate/index.js';
 import { indexOf } from '../translate/mesh-index.js';
@@ -10,19 +11,22 @@ import type { Rules } from '../translate/policy.js';
 import { compiledRules, targetHosts } from '../translate/rules.js';
 import { factsOf } from '../translate/service-facts.js';
 
-/** As callers of the service's own namespace meet it. */
+/** As callers of the service's own namespace meet it, and clients of the edge. */
 export function releaseFindings(
   snapshot: MeshSnapshot,
   { namespace, service, stable, gray }: Pick<Release, 'namespace' | 'service' | 'stable' | 'gray'>,
 ): readonly OverlayFinding[] {
   const facts = factsOf(snapshot, fullName(namespace, service));
   if (facts === undefined) return [];
-  const { services, domain, rootNamespace } = indexOf(snapshot.definitions);
+  const { services, atGateways, domain, rootNamespace } = indexOf(snapshot.definitions);
   const policy = callerPolicy(facts.entry, namespace, rootNamespace);
   const { host } = facts.entry;
   const shift = { host, from: stable, to: gray };
-  return [...services.values()].flatMap((entry) => {
-    const rules = reachableRules(compiledRules(entry, namespace, domain).rules);
+  const inMesh = [...services.values()].map((entry) => compiledRules(entry, namespace, domain).rules);
+  const atEdge = atGateways.map((routed) => compileVirtualService(routed).rules);
+  // A VirtualService may hold in both places.
+  return [...new Set([...inMesh, ...atEdge])].flatMap((compiled) => {
+    const rules = reachableRules(compiled);
     if (!targetHosts(rules).includes(host)) return [];
     return overlayFindings(rules, shift, (selection) => versionsOf(facts, policy, selection));
   });

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createProgram } from '../../../src/cli/parser.js';
 import { commands } from '../../../src/cli/table.js';
 import { fencedBlocks, meshCalls, pages, readPage } from '../../support/doc-commands.js';
-import { planWorld, worldOf } from '../../support/worlds.js';
+import { planWorld, readWorld, worldOf } from '../../support/worlds.js';
 
 /** What the parser says to these words; a sentence may name a command without its operands. */
 async function complaint(words: readonly string[]): Promise<string | undefined> {
@@ -70,4 +70,11 @@ it('the programs in the page about clients are those that the tests run', () => 
   const shown = [...page.matchAll(/\(`(fixtures\/examples\/[^`]+)`\)[^`]*```(?:js|go)\n([^]*?)```/g)];
   expect(shown.map(([, file]) => file)).toHaveLength(5);
   for (const [, file, code] of shown) expect(code).toBe(readPage(file?.endsWith('.mjs') ? file : `${file}/main.go`));
+});
+
+it('the page about the edge shows what is in its world', () => {
+  const inWorld = readWorld('edge').split('\n---\n');
+  const shown = fencedBlocks(readPage('docs/how-to/edge.md'), 'yaml').flatMap(({ text }) => text.split('\n---\n'));
+  expect(shown).toHaveLength(4);
+  expect(shown.filter((document) => !inWorld.some((known) => known.trim() === document.trim()))).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { releaseFindings } from '../../../src/pilot/release/effect.js';
 import { translate } from '../../../src/pilot/translate/index.js';
 import { endpoint, problemsIn, proxy, release, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources, simulate, split } from '../../support/simulate.js';
@@ -132,6 +133,20 @@ describe('an edge instance', () => {
     const resources = translated(yaml, [release({ service: 'shop', weight: 20, matches })]);
     expect(split(resources, at)).toEqual({ '': 0.8, v2: 0.2 });
     expect(split(resources, { ...at, headers: { 'x-user': 'jason' } })).toEqual({ v2: 1 });
+  });
+
+  it('shows a release what stands in its way at the edge', () => {
+    const mixing = `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: shop }
+spec: { host: shop, subsets: [{ name: all, labels: { app: shop } }] }`;
+    const rules = 'http: [{ route: [{ destination: { host: shop, subset: all } }] }]';
+    const snapshot = world({ yaml: yamls(services, mixing, gateway(HTTP), virtualService(rules)), endpoints });
+    const found = releaseFindings(snapshot, { namespace: 'default', service: 'shop', stable: 'v1', gray: 'v2' });
+    expect(found.map(({ rule, effect }) => [rule.source.name, effect])).toEqual([
+      ['shop', 'shifts'],
+      ['shop', 'mixes'],
+    ]);
   });
 
   it('is told the same in the same objects, and an endpoint changes one resource', () => {
