@@ -6,6 +6,7 @@ import { serviceEntryKind } from './service-entry.js';
 import { sidecarKind } from './sidecar.js';
 import { virtualServiceKind } from './virtual-service.js';
 import { workloadEntryKind } from './workload-entry.js';
+import { workloadGroupKind } from './workload-group.js';
 
 /** Istio's kinds: a new one is one file and one line here. */
 export const istioKinds: readonly AnyKind[] = [
@@ -14,6 +15,7 @@ export const istioKinds: readonly AnyKind[] = [
   gatewayKind,
   serviceEntryKind,
   workloadEntryKind,
+  workloadGroupKind,
   sidecarKind,
 ];
 

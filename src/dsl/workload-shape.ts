@@ -1,6 +1,6 @@
 /** A workload that nobody of ours started: WorkloadEntry, and the endpoints of a ServiceEntry (reference: 1.4). */
 import { z } from 'zod';
-import { labelsField, portField } from '../model/fields.js';
+import { portField } from '../model/fields.js';
 import { hostField } from './fields.js';
 import { notYet } from './not-yet.js';
 
@@ -37,8 +37,16 @@ export const portNameField = z
   .max(63)
   .regex(/^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/, 'the name of a port is a DNS label');
 
-export const NO_NETWORKS = 'networks: every proxy reaches every address by itself';
-export const NO_IDENTITIES = 'identities of workloads, which come with certificates for them';
+const LABEL = '[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?';
+
+/** Kubernetes' syntax. */
+export const workloadLabelsField = z.record(
+  z.string().regex(new RegExp(`^([a-z0-9][a-z0-9.-]{0,252}/)?${LABEL}$`), 'a label is NAME or DOMAIN/NAME'),
+  z.string().regex(new RegExp(`^(${LABEL})?$`), 'the value of a label is 63 letters, digits, -, _ and . at most'),
+);
+
+const NO_NETWORKS = 'networks: every proxy reaches every address by itself';
+const NO_IDENTITIES = 'identities of workloads, which come with certificates for them';
 
 /** All but the address, which a template has not. */
 export const workloadFields = {
@@ -46,7 +54,7 @@ export const workloadFields = {
     .record(portNameField, portField)
     .default({})
     .describe('Where it listens, by the name of the port. Default: the targetPort of the port, or its number'),
-  labels: labelsField.default({}).describe('What selectors and subsets look at'),
+  labels: workloadLabelsField.default({}).describe('What selectors and subsets look at'),
   network: notYet(NO_NETWORKS),
   locality: z
     .string()

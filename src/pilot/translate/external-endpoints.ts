@@ -6,9 +6,10 @@ import type { Definition } from '../../model/definition.js';
 import type { Endpoint } from '../../model/instance.js';
 import { labelsOf, selects } from '../../model/labels.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
-import { fullName } from '../../model/names.js';
-import { type ExternalHost, indexOf, type ServiceHost } from './mesh-index.js';
+import type { ServicePort } from '../../model/service-shape.js';
+import { type ExternalHost, indexOf } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
+import { registeredAs } from './workload-groups.js';
 
 /** What only workloads from outside say of themselves. */
 export interface ExternalEndpoint extends Endpoint {
@@ -41,7 +42,7 @@ export function externalEndpoints(snapshot: MeshSnapshot, host: ExternalHost): r
   const isByHost = spec.resolution === 'NONE' || (spec.endpoints ?? []).length === 0;
   if (spec.workloadSelector !== undefined && spec.resolution !== 'NONE') {
     const ofOthers = selectedEntries(snapshot.definitions.all(workloadEntryKind), spec, namespace);
-    const ofOurs = selectedInstances(snapshot.endpoints, indexOf(snapshot.definitions).services, spec, namespace);
+    const ofOurs = selectedInstances(snapshot, spec, namespace);
     return sameList([...ofOthers, ...ofOurs]);
   }
   if (!isByHost) return inlineEndpoints(spec);
@@ -77,33 +78,49 @@ const endpointsOfEntry = remember((entry: Definition<Workload>, spec: ServiceEnt
   workloadEndpoints(entry.spec, spec, labelsOfEntry(entry)),
 );
 
-/** Instances of ours with such labels, where they serve a port of the same name, or of the number that the entry means. */
-const selectedInstances = remember(
+/** Instances of ours, and workloads that register themselves, with such labels. */
+function selectedInstances(
+  snapshot: MeshSnapshot,
+  spec: ServiceEntrySpec,
+  namespace: string,
+): readonly ExternalEndpoint[] {
+  return selectedOf(snapshot.endpoints, snapshot.definitions, spec, namespace);
+}
+
+/** Looked for once per state of the registry, however many proxies ask. */
+const selectedOf = remember(
   (
     endpoints: MeshSnapshot['endpoints'],
-    services: ReadonlyMap<string, ServiceHost>,
+    definitions: MeshSnapshot['definitions'],
     spec: ServiceEntrySpec,
     namespace: string,
   ): readonly ExternalEndpoint[] => {
+    const { services } = indexOf(definitions);
     const found: ExternalEndpoint[] = [];
-    for (const [key, list] of endpoints) {
-      const service = services.get(key);
-      for (const endpoint of list) {
-        if (endpoint.namespace !== namespace || fullName(endpoint.namespace, endpoint.service) !== key) break;
-        if (service !== undefined) found.push(...servedPorts(endpoint, service, spec));
-      }
+    for (const key of endpoints.keys()) {
+      if (!key.startsWith(`${namespace}/`)) continue;
+      const ports = services.get(key)?.ports ?? noPorts;
+      for (const endpoint of registeredAs({ endpoints, definitions }, key))
+        found.push(...servedPorts(endpoint, ports, spec));
     }
     return sameList(found);
   },
 );
 
+const noPorts: readonly ServicePort[] = [];
+
+/** Where it serves a port of the same name, or of the number that the entry means; an address for all ports serves any. */
 const servedPorts = remember(
-  (endpoint: Endpoint, service: ServiceHost, spec: ServiceEntrySpec): readonly ExternalEndpoint[] => {
-    const labels = labelsOf(endpoint.service, endpoint.version, endpoint.labels);
+  (endpoint: Endpoint, ports: readonly ServicePort[], spec: ServiceEntrySpec): readonly ExternalEndpoint[] => {
+    const labels =
+      endpoint.instance === '' ? endpoint.labels : labelsOf(endpoint.service, endpoint.version, endpoint.labels);
     if (!selects(spec.workloadSelector?.labels ?? {}, labels)) return [];
-    const served = service.ports.find(({ name }) => name === endpoint.portName);
+    const served = ports.find(({ name }) => name === endpoint.portName);
     return spec.ports
-      .filter(({ name, number, targetPort = number }) => name === endpoint.portName || served?.port === targetPort)
+      .filter(
+        ({ name, number, targetPort = number }) =>
+          endpoint.portName === '' || name === endpoint.portName || served?.port === targetPort,
+      )
       .map(({ name }) => ({ ...endpoint, portName: name, labels }));
   },
 );

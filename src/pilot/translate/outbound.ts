@@ -33,6 +33,7 @@ import { factsOfHost } from './service-facts.js';
 import { egressName, egressTcp, isProxy, ownEgress, portsAt } from './sidecar-listeners.js';
 import { hostsInScope, isShared, lets, type Sidecar, sidecarOf } from './sidecar-scope.js';
 import { connectDestinations, passedOn, streamsOfHost } from './streams.js';
+import { registeredAs } from './workload-groups.js';
 
 /** A host that the audience can name, with the rules that hold for it. */
 export interface Named {
@@ -178,11 +179,9 @@ export function missingClusters(
   return [...new Set(wanted)].filter((name) => !names.has(name)).map((name) => missingClusterOf(owner, name));
 }
 
-const noEndpoints: readonly Endpoint[] = [];
-
 function endpointsOf(snapshot: MeshSnapshot, host: MeshHost): readonly Endpoint[] {
   if (host.kind === 'external') return externalEndpoints(snapshot, host);
-  return snapshot.endpoints.get(host.key) ?? noEndpoints;
+  return registeredAs(snapshot, host.key);
 }
 
 const missingClusterOf = remember((_owner: object, name: string): ClusterJson => missingCluster(name));

@@ -136,6 +136,31 @@ spec: { hosts: [api.example.com], http: [{ route: [{ destination: { host: api.ex
     expect(endpointsAt(resources, 'mixed.example.com:9080')).toEqual(['10.2.0.1:9080', '10.0.0.2:1 UNHEALTHY']);
   });
 
+  it('is served by workloads that register themselves, as their WorkloadGroup describes them', () => {
+    const group = `apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: machines }
+spec:
+  metadata: { labels: { tier: old } }
+  template: { labels: { app: legacy, version: v7 }, ports: { http: 8081, db: 5433 }, locality: r9/z9, weight: 5 }`;
+    const registered = endpoint('machines/@10.3.0.1:8000', 'HEALTHY', { region: '', zone: '', node: '' });
+    const resources = translated({
+      yaml: yamls(
+        group,
+        entry(
+          'legacy',
+          '{ hosts: [legacy.example.com], resolution: STATIC, ports: [{ number: 80, name: http, protocol: HTTP }, { number: 81, name: db, protocol: HTTP }], workloadSelector: { labels: { app: legacy, tier: old } } }',
+        ),
+      ),
+      endpoints: [registered, endpoint('machines/@10.3.0.2:8000', 'UNHEALTHY', { portName: 'http', node: '' })],
+    });
+    expect(endpointsAt(resources, 'legacy.example.com')).toEqual(['10.3.0.2:8000 UNHEALTHY', '10.3.0.1:8081']);
+    expect(endpointsAt(resources, 'legacy.example.com:81')).toEqual(['10.3.0.1:5433']);
+    expect(resources.endpoints.get('outbound|81||legacy.example.com')?.endpoints).toMatchObject([
+      { locality: { region: 'r9', zone: 'z9' }, lbEndpoints: [{ loadBalancingWeight: 5 }] },
+    ]);
+  });
+
   it('is for the namespaces that it is shown to, their own before another', () => {
     const yaml = yamls(
       entry(
