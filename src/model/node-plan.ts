@@ -41,6 +41,8 @@ export interface PlannedInstance {
   readonly ports: InstancePorts;
   /** Undefined for a gateway: an Envoy without an app. */
   readonly container?: ContainerSpec | undefined;
+  /** A folder of the node that its sidecar may read. */
+  readonly certificates?: string | undefined;
   readonly health: Health;
   readonly upstreams: readonly PlannedUpstream[];
   readonly httpProxy: boolean;

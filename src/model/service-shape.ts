@@ -105,6 +105,11 @@ export const serviceSchema = z
       .describe(
         'It is an Envoy without an app, which serves what Gateways say on the ports of the service, as they are',
       ),
+    certificates: z
+      .string()
+      .regex(/^\/[^:]*[^:/]$/, 'a folder is an absolute path, without a slash at its end')
+      .optional()
+      .describe('A folder of the node with certificates and keys: its sidecars may read it, at the same path'),
     replace: z
       .enum(['start-first', 'stop-first'])
       .optional()

@@ -71,7 +71,7 @@ function appService(
 }
 
 function sidecarService(plan: NodePlan, instance: PlannedInstance, options: ComposeOptions): ComposeService {
-  const { sidecar, ports } = instance;
+  const { sidecar, ports, certificates } = instance;
   return {
     image: sidecar.image,
     // Named, so that it does not depend on the image's own entrypoint. Every Envoy image has the binary there.
@@ -85,7 +85,10 @@ function sidecarService(plan: NodePlan, instance: PlannedInstance, options: Comp
     security_opt: ['no-new-privileges:true'],
     pids_limit: SIDECAR_PIDS,
     mem_limit: SIDECAR_MEMORY,
-    volumes: sidecarVolumes(instance.instance),
+    volumes: [
+      ...sidecarVolumes(instance.instance),
+      ...(certificates === undefined ? [] : [`${certificates}:${certificates}:ro`]),
+    ],
     healthcheck: healthcheck(sidecar.healthCommand, plan.address, ports.metrics),
     labels: meshLabels(plan, instance, 'sidecar'),
     restart: 'unless-stopped',

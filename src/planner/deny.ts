@@ -4,8 +4,10 @@
  * owns the host.
  */
 import type { DefinitionView } from '../model/definition.js';
+import { fullName } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import type { Problem } from '../model/problem.js';
+import { serviceKind } from '../model/service.js';
 import { versionKind } from '../model/version.js';
 import { problemAt } from './problem-at.js';
 
@@ -115,7 +117,7 @@ export function deniedContainers(definitions: DefinitionView, plans: readonly No
   const running = new Set(
     plans.flatMap((plan) => plan.instances.map((i) => [i.namespace, i.service, i.version].join('/'))),
   );
-  return definitions
+  const containers = definitions
     .all(versionKind)
     .filter((v) => running.has([v.namespace, v.spec.service, v.spec.version].join('/')))
     .flatMap((version) => {
@@ -129,5 +131,25 @@ export function deniedContainers(definitions: DefinitionView, plans: readonly No
           hint: "use a named volume, or a folder of the app's own on the host",
         }),
       );
+    });
+  return [...containers, ...deniedCertificates(definitions, plans)];
+}
+
+function deniedCertificates(definitions: DefinitionView, plans: readonly NodePlan[]): Problem[] {
+  const running = new Set(plans.flatMap((plan) => plan.instances.map((i) => fullName(i.namespace, i.service))));
+  return definitions
+    .all(serviceKind)
+    .filter((service) => running.has(fullName(service.namespace as string, service.name))) // the kind is namespaced
+    .flatMap((service) => {
+      const { certificates } = service.spec;
+      const message = certificates === undefined ? undefined : deniedSource(`${certificates}:${certificates}:ro`);
+      if (message === undefined) return [];
+      return problemAt(service, {
+        code: 'MESH1019',
+        severity: 'error',
+        path: ['spec', 'certificates'],
+        message: message.replace('to the app', 'to the sidecar'),
+        hint: 'use a folder that has nothing but certificates, such as /etc/ssl/shop',
+      });
     });
 }

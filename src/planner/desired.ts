@@ -50,6 +50,7 @@ export function desiredInstance(
     labels: labelsOfVersion(version),
     servicePorts: servicePorts(service.spec),
     container: version.spec.container,
+    certificates: service.spec.certificates,
     health: service.spec.health ?? healthSchema.parse({ tcp: true }),
     upstreams: service.spec.upstreams.map((upstream) => desiredUpstream(definitions, namespace, upstream)),
     httpProxy: service.spec.httpProxy,

@@ -42,6 +42,7 @@ function facts({ place, content }: Side): Map<string, string> {
     ...content.servicePorts.map((p) => [`port ${p.name}`, `${p.port}/${p.protocol}`] as const),
     ...entries('health ', content.health),
     ...content.upstreams.map((upstream) => [`upstream ${upstream.name}`, upstreamText(upstream)] as const),
+    ...entries('', { certificates: content.certificates }),
     ['httpProxy', String(content.httpProxy)],
     // `version` is a line of its own, `app` cannot change.
     ...entries('label ', content.labels).filter(([name]) => name !== 'label version'),

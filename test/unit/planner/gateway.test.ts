@@ -46,6 +46,25 @@ describe('a gateway', () => {
     expect(renderNode({ plan: nodePlan, templates: readTemplates(), storeEndpoints: [] }).problems).toEqual([]);
   });
 
+  it('reads certificates in a folder of the node, and only there', () => {
+    const world = (certificates: string): SmallWorld => {
+      const plain = edge();
+      const [service] = plain.services;
+      return { ...plain, services: [{ ...service, name: 'edge', spec: { ...service?.spec, certificates } }] };
+    };
+    const { plans, problems } = plan(world('/etc/ssl/shop'));
+    expect(problems).toEqual([]);
+    const [nodePlan] = plans as [NodePlan];
+    const { services } = composeFile(nodePlan, { storeEndpoints: [], sidecarUser: '0:0' });
+    expect(services['edge-v1-1-sidecar']?.['volumes']).toContain('/etc/ssl/shop:/etc/ssl/shop:ro');
+    expect(renderNode({ plan: nodePlan, templates: readTemplates(), storeEndpoints: [] }).problems).toEqual([]);
+    const changed = plan(world('/etc/ssl/other'), plans);
+    expect(changed.steps[0]?.reasons).toEqual(['certificates /etc/ssl/shop -> /etc/ssl/other']);
+    expect(plan(world('/root')).problems.map(({ message }) => message)).toEqual([
+      'volume /root:/root:ro hands /root of the host to the sidecar',
+    ]);
+  });
+
   it('stands on a machine once, and the next one says why it does not', () => {
     const { plans, problems } = plan(edge({ instances: 3 }, [{ name: 'a' }, { name: 'b' }]));
     expect(plans.map(({ instances }) => instances.length)).toEqual([1, 1]);
