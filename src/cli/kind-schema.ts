@@ -18,6 +18,8 @@ export interface FieldSchema {
   readonly pattern?: string;
   readonly minimum?: number;
   readonly maximum?: number;
+  /** Values that are not served, with the reason (dsl/not-yet.ts). */
+  readonly refused?: readonly string[];
 }
 
 export function specSchema(kind: AnyKind): FieldSchema {
@@ -111,8 +113,16 @@ export function notesOf(schema: FieldSchema): string {
     ...(schema.enum === undefined ? [] : [`one of ${schema.enum.map(String).join(', ')}`]),
     ...(schema.default === undefined ? [] : [`default ${JSON.stringify(schema.default)}`]),
     ...rangeOf(schema),
+    ...(schema.refused ?? []).map((reason) => `not served: ${reason}`),
   ];
   return notes.join('; ');
+}
+
+const NOT_SERVED = 'Not served: ';
+
+/** Why a field is refused; undefined when it is served. */
+export function refusalOf({ description = '' }: FieldSchema): string | undefined {
+  return description.startsWith(NOT_SERVED) ? description.slice(NOT_SERVED.length) : undefined;
 }
 
 /** What a machine's integer can hold at most; as a limit it tells nobody anything. */

@@ -20,5 +20,10 @@ export function refusedValue<Schema extends z.ZodType>(
   isRefused: (value: z.output<Schema>) => boolean,
   message: string,
 ): Schema {
-  return schema.refine((value) => !isRefused(value), { error: message, params: { problem: 'MESH1017' } });
+  const refused = schema.refine((value) => !isRefused(value), { error: message, params: { problem: 'MESH1017' } });
+  // For `explain` and the support matrix: JSON Schema carries it along.
+  return refused.meta({
+    ...schema.meta(),
+    refused: [...((schema.meta()?.['refused'] as string[] | undefined) ?? []), message],
+  });
 }

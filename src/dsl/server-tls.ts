@@ -64,6 +64,7 @@ const shape = z.strictObject({
     .describe('In place of serverCertificate and privateKey, two of them: the client decides between RSA and ECDSA'),
   caCertificates: fileField.optional().describe('File with the CAs that clients must come from, PEM'),
   caCrl: fileField.optional().describe('File with certificates of clients that were revoked, PEM'),
+  insecureSkipVerify: notYet('a client that shows a certificate is always asked for a right one'),
   credentialName: notYet(FROM_FILES),
   credentialNames: notYet(FROM_FILES),
   caCertCredentialName: notYet('secrets of Kubernetes do not exist here: write caCertificates, a file of the node'),

@@ -49,3 +49,8 @@ export function findKind(kinds: readonly AnyKind[], word: string): AnyKind | und
   const wanted = word.toLowerCase();
   return kinds.find((k) => k.kind.toLowerCase() === wanted || k.plural === wanted || k.aliases.includes(wanted));
 }
+
+/** Its documents are proto3 JSON, whose fields have two spellings. */
+export function isIstioKind({ apiVersions }: AnyKind): boolean {
+  return apiVersions.some((version) => version.includes('.istio.io/'));
+}

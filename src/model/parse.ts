@@ -3,9 +3,10 @@
 import { z } from 'zod';
 import { type Definition, type Document, definitionKey, describeDefinition, type Origin } from './definition.js';
 import { labelsField } from './fields.js';
-import type { AnyKind } from './kind.js';
+import { type AnyKind, isIstioKind } from './kind.js';
 import { DEFAULT_NAMESPACE, NAME_PATTERN } from './names.js';
 import { type Problem, sortProblems } from './problem.js';
+import { withCamelFields } from './schema-path.js';
 import { readDocuments, type SourceDocument, type SourceFile } from './source-documents.js';
 import { suggestion } from './suggestion.js';
 import { issueProblems } from './zod-problems.js';
@@ -126,7 +127,9 @@ function parseDocument(
   if (!envelope.success)
     add(issueProblems(envelope.error.issues as z.core.$ZodIssue[], [], origin, label, envelopeSchema));
   if (kind === undefined) return undefined;
-  const spec = kind.schema.safeParse((source.value as { spec?: unknown }).spec ?? {}, { reportInput: true });
+  const written = (source.value as { spec?: unknown }).spec ?? {};
+  const fields = isIstioKind(kind) ? withCamelFields(kind.schema, written) : written;
+  const spec = kind.schema.safeParse(fields, { reportInput: true });
   if (!spec.success) add(issueProblems(spec.error.issues as z.core.$ZodIssue[], ['spec'], origin, label, kind.schema));
   if (!envelope.success || !spec.success) return undefined;
   const document = source.value as Document;

@@ -23,6 +23,38 @@ export function knownPath(schema: z.ZodType, path: Path): string[] {
   return known;
 }
 
+/** The other spelling that proto3 JSON allows for a field: `connection_pool` for `connectionPool`. */
+export function camelCase(key: string): string {
+  return key.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Fields that the schema has in camelCase, written so. The user's own keys of maps stay as they are. */
+export function withCamelFields(schema: z.ZodType, value: unknown): unknown {
+  return camelFields(schema, value);
+}
+
+function camelFields(schema: unknown, value: unknown): unknown {
+  const current = unwrap(schema);
+  if (Array.isArray(value)) {
+    return current instanceof z.ZodArray ? value.map((one) => camelFields(current.element, one)) : value;
+  }
+  if (value === null || typeof value !== 'object') return value;
+  if (current instanceof z.ZodRecord)
+    return mapEntries(value, (key, one) => [key, camelFields(current.valueType, one)]);
+  if (!(current instanceof z.ZodObject)) return value;
+  const shape = current.shape as Record<string, unknown>;
+  return mapEntries(value, (key, one) => {
+    const camel = camelCase(key);
+    const isOther = !Object.hasOwn(shape, key) && Object.hasOwn(shape, camel) && !Object.hasOwn(value, camel);
+    const name = isOther ? camel : key;
+    return [name, camelFields(shape[name], one)];
+  });
+}
+
+function mapEntries(value: object, entry: (key: string, one: unknown) => [string, unknown]): object {
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => entry(key, one)));
+}
+
 function inner(schema: unknown, part: PropertyKey): { schema: unknown; isField: boolean } | undefined {
   const current = unwrap(schema);
   if (current instanceof z.ZodArray) return { schema: current.element, isField: false };

@@ -2,6 +2,7 @@
 import { isMap, isScalar, isSeq, LineCounter, type Pair, parseAllDocuments, visit, type Node as YamlNode } from 'yaml';
 import type { Origin } from './definition.js';
 import type { Problem } from './problem.js';
+import { camelCase } from './schema-path.js';
 
 const MAX_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
@@ -134,7 +135,7 @@ function locate(
     const last = i === path.length - 1;
     if (isMap(node)) {
       const pair = (node.items as Pair<YamlNode, YamlNode | null>[]).find(
-        ({ key }) => isScalar(key) && String(key.value) === String(part),
+        ({ key }) => isScalar(key) && [String(key.value), camelCase(String(key.value))].includes(String(part)),
       );
       if (pair === undefined) break;
       node = (last && which === 'key') || pair.value === null ? pair.key : pair.value;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allKinds } from '../../../src/dsl/kinds.js';
 import { findKind } from '../../../src/model/kind.js';
+import { parseDefinitions } from '../../../src/model/parse.js';
 import { problemsIn, serviceYaml, yamls } from '../../support/mesh-world.js';
 
 const services = yamls(serviceYaml('reviews', ['v1', 'v2']), serviceYaml('ratings', ['v1']));
@@ -36,6 +37,34 @@ describe("the table of Istio's kinds", () => {
 describe('a file written for kubectl', () => {
   it('may end with a separator', () => {
     expect(found(`${rule(toReviews)}\n---\n# nothing more`)).toEqual([]);
+  });
+});
+
+describe('a field in the spelling of its proto', () => {
+  it('is the same field, with its place', () => {
+    expect(found(rule(`cors_policy: { max_age: 1.5s, allow_origins: [{ exact: a }] }, ${toReviews}`))).toEqual([
+      'MESH1005 error VirtualService reviews spec.http[0].corsPolicy.maxAge: maxAge must not be "1.5s" (whole seconds)',
+    ]);
+    const text = 'spec:\n  hosts: [reviews]\n  http:\n  - cors_policy:\n      max_age: never\n    route: []';
+    const [problem] = problemsIn(virtualService('{}').replace('spec: {}', text));
+    expect(problem).toMatchObject({ line: 8, column: 16 });
+    expect(found(destinationRule('{ host: reviews, traffic_policy: { load_balancer: { simple: RANDOM } } }'))).toEqual(
+      [],
+    );
+  });
+
+  it('is no key of a map: a header and a label may have any name', () => {
+    const match = 'match: [{ headers: { x_a: { exact: b } }, source_labels: { my_label: c } }]';
+    const { definitions } = parseDefinitions([{ name: 'a', text: rule(`${match}, ${toReviews}`) }], allKinds);
+    expect(definitions[0]?.spec).toMatchObject({
+      http: [{ match: [{ headers: { x_a: { exact: 'b' } }, sourceLabels: { my_label: 'c' } }] }],
+    });
+  });
+
+  it('stands once', () => {
+    expect(found(rule(`timeout: 1s, cors_policy: {}, corsPolicy: {}, ${toReviews}`))).toEqual([
+      expect.stringContaining('unknown key "cors_policy"'),
+    ]);
   });
 });
 
