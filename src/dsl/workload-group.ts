@@ -15,7 +15,7 @@ const workloadGroupSchema = z.strictObject({
     .prefault({})
     .describe('Of every workload of the group'),
   template: z
-    .strictObject(workloadFields)
+    .strictObject({ ...workloadFields, address: notYet('it is of each workload, which registers with it') })
     .describe(
       'What is said of a workload that registers itself under the name of the group, where it says nothing itself',
     ),
