@@ -1,10 +1,13 @@
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { defineKind, type Report } from '../model/kind.js';
+import { selects } from '../model/labels.js';
 import { serviceKind } from '../model/service.js';
 import { networkingVersions } from './fields.js';
 import { domainOf, fullHostOf, isWildcard, serviceOfFullHost } from './host.js';
 import { protocolOf } from './protocol.js';
 import { type ServiceEntrySpec, serviceEntrySchema } from './service-entry-shape.js';
+import { workloadEntryKind } from './workload-entry.js';
+import { isIpAddress, isUnixAddress } from './workload-shape.js';
 
 export const serviceEntryKind = defineKind<ServiceEntrySpec>({
   kind: 'ServiceEntry',
@@ -33,7 +36,7 @@ function checkServiceEntry(definition: Definition<ServiceEntrySpec>, view: Defin
       message: 'without ports nobody can call it',
       hint: 'write ports: [{ number: 443, name: https, protocol: TLS }]',
     });
-  checkSelector(definition, report);
+  checkSelector(definition, view, report);
   checkBytes(definition, report);
 }
 
@@ -90,8 +93,9 @@ function checkHost(
   }
 }
 
-function checkSelector({ spec }: Definition<ServiceEntrySpec>, report: Report): void {
+function checkSelector({ spec, namespace }: Definition<ServiceEntrySpec>, view: DefinitionView, report: Report): void {
   if (spec.workloadSelector === undefined) return;
+  const { labels } = spec.workloadSelector;
   const path = ['spec', 'workloadSelector'];
   if (spec.resolution === 'NONE' || spec.resolution === 'DYNAMIC_DNS') {
     report({
@@ -101,13 +105,27 @@ function checkSelector({ spec }: Definition<ServiceEntrySpec>, report: Report): 
       message: `with resolution ${spec.resolution} nobody is selected: requests go to the host itself`,
       hint: 'write resolution: STATIC',
     });
-  } else if (Object.keys(spec.workloadSelector.labels).length === 0) {
+  } else if (Object.keys(labels).length === 0) {
     report({
       code: 'MESH1005',
       severity: 'warning',
       path,
       message: 'a selector without labels takes every workload of the namespace',
       hint: 'write the labels of those that serve it',
+    });
+  }
+  for (const workload of view.all(workloadEntryKind)) {
+    const { address } = workload.spec;
+    const isSelected =
+      workload.namespace === namespace && selects(labels, { ...workload.spec.labels, ...workload.labels });
+    const isName = !isIpAddress(address) && !isUnixAddress(address);
+    if (!isSelected || !(spec.resolution === 'STATIC' ? isName : isUnixAddress(address))) continue;
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path,
+      message: `WorkloadEntry ${workload.name} is left out: resolution ${spec.resolution} cannot use its address ${address}`,
+      hint: isName ? 'write resolution: DNS, or an IP address there' : 'write resolution: STATIC',
     });
   }
 }

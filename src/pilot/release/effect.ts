@@ -6,7 +6,7 @@ import { callerPolicy } from '../translate/caller-policy.js';
 import { compileVirtualService } from '../translate/compile-virtual-service.js';
 import { versionsOf } from '../translate/envoy-clusters.js';
 import { type OverlayFinding, overlayFindings } from '../translate/index.js';
-import { indexOf } from '../translate/mesh-index.js';
+import { indexOf, visibleHosts } from '../translate/mesh-index.js';
 import type { Rules } from '../translate/policy.js';
 import { compiledRules, targetHosts } from '../translate/rules.js';
 import { factsOf } from '../translate/service-facts.js';
@@ -18,11 +18,13 @@ export function releaseFindings(
 ): readonly OverlayFinding[] {
   const facts = factsOf(snapshot, fullName(namespace, service));
   if (facts === undefined) return [];
-  const { services, atGateways, domain, rootNamespace } = indexOf(snapshot.definitions);
+  const index = indexOf(snapshot.definitions);
+  const { services, atGateways, domain, rootNamespace } = index;
   const policy = callerPolicy(facts.entry, namespace, rootNamespace);
   const { host } = facts.entry;
   const shift = { host, from: stable, to: gray };
-  const inMesh = [...services.values()].map((entry) => compiledRules(entry, namespace, domain).rules);
+  const hosts = [...services.values(), ...visibleHosts(index, namespace)];
+  const inMesh = hosts.map((entry) => compiledRules(entry, namespace, domain).rules);
   const atEdge = atGateways.map((routed) => compileVirtualService(routed).rules);
   // A VirtualService may hold in both places.
   return [...new Set([...inMesh, ...atEdge])].flatMap((compiled) => {

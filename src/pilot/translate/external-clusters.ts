@@ -23,15 +23,22 @@ export const externalCluster: (
       case 'dns':
         return { ...rest, type: 'STRICT_DNS', loadAssignment: assignment, ...dnsLookup };
       case 'first-of-dns':
-        // Envoy wants exactly one endpoint; a subset without any is empty.
-        return (assignment.endpoints ?? []).length === 0
-          ? { ...rest, type: 'STATIC', loadAssignment: assignment }
-          : { ...rest, type: 'LOGICAL_DNS', loadAssignment: assignment, ...dnsLookup };
+        // Envoy wants exactly one endpoint. A selector may take none, or several.
+        return {
+          ...rest,
+          type: isSingle(assignment) ? 'LOGICAL_DNS' : 'STRICT_DNS',
+          loadAssignment: assignment,
+          ...dnsLookup,
+        };
       case 'named-by-caller':
         return namedByCaller(rest);
     }
   },
 );
+
+function isSingle({ endpoints = [] }: ClusterLoadAssignmentJson): boolean {
+  return endpoints.length === 1 && endpoints[0]?.lbEndpoints?.length === 1;
+}
 
 const dnsLookup = {
   dnsLookupFamily: 'V4_PREFERRED',

@@ -1,7 +1,7 @@
 /** Who serves a host of a ServiceEntry: its own endpoints, those that its selector takes, or the name itself. */
-import type { ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
+import type { Resolution, ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { workloadEntryKind } from '../../dsl/workload-entry.js';
-import { isUnixAddress, type Workload } from '../../dsl/workload-shape.js';
+import { isIpAddress, isUnixAddress, type Workload } from '../../dsl/workload-shape.js';
 import type { Definition } from '../../model/definition.js';
 import type { Endpoint } from '../../model/instance.js';
 import { labelsOf, selects } from '../../model/labels.js';
@@ -43,10 +43,15 @@ export function externalEndpoints(snapshot: MeshSnapshot, host: ExternalHost): r
   if (spec.workloadSelector !== undefined && spec.resolution !== 'NONE') {
     const ofOthers = selectedEntries(snapshot.definitions.all(workloadEntryKind), spec, namespace);
     const ofOurs = selectedInstances(snapshot, spec, namespace);
-    return sameList([...ofOthers, ...ofOurs]);
+    return sameList([...ofOthers, ...ofOurs].filter(({ address }) => isUsable(address, spec.resolution)));
   }
   if (!isByHost) return inlineEndpoints(spec);
   return spec.resolution === 'STATIC' ? none : ownName(spec, host.host);
+}
+
+/** Envoy refuses names among addresses, and sockets among names; a check of the entry says so. */
+function isUsable(address: string, resolution: Resolution): boolean {
+  return resolution === 'STATIC' ? isIpAddress(address) || isUnixAddress(address) : !isUnixAddress(address);
 }
 
 const none: readonly ExternalEndpoint[] = [];

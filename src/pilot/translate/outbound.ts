@@ -3,7 +3,6 @@
  * change makes new ones only where it concerns the audience: what a change costs does not grow with the number of proxies.
  */
 import { sidecarKind } from '../../dsl/sidecar.js';
-import { isRequestPort, type SidecarEgress } from '../../dsl/sidecar-shape.js';
 import type { Endpoint } from '../../model/instance.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import type {
@@ -27,12 +26,11 @@ import type { Rules } from './policy.js';
 import { remember, sameList } from './remember.js';
 import type { TranslationProblem } from './resources.js';
 import { clusterName } from './route-action.js';
-import { atItsPort, outboundRoutes, virtualHost, withoutRivals } from './routes.js';
+import { outboundRoutes, virtualHost, withoutRivals } from './routes.js';
 import { type Caller, compiledRules, effectiveRules, rulesFor, targetHosts, targetsOf } from './rules.js';
 import { factsOfHost } from './service-facts.js';
-import { egressName, egressTcp, isProxy, ownEgress, portsAt } from './sidecar-listeners.js';
-import { hostsInScope, isShared, lets, type Sidecar, sidecarOf } from './sidecar-scope.js';
-import { connectDestinations, passedOn, streamsOfHost } from './streams.js';
+import { egressOfBytes, egressOfRequests } from './sidecar-egress.js';
+import { hostsInScope, isShared, type Sidecar, sidecarOf } from './sidecar-scope.js';
 import { registeredAs } from './workload-groups.js';
 
 /** A host that the audience can name, with the rules that hold for it. */
@@ -101,7 +99,7 @@ function inputsOf(
 function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
   const scene = sceneOf(snapshot, audience);
   const { clusters, endpoints } = clustersOf(snapshot, audience, scene);
-  const own = ownEgressOf(audience.caller, scene);
+  const own = egressOfBytes(audience.caller, scene);
   return {
     ...scene,
     listeners: own.listeners,
@@ -219,75 +217,13 @@ function routesOf(
   const others = catchAllHost(sidecar?.spec.outboundTrafficPolicy, proxy && reachable.get(proxy.host));
   const routes = (name: string, hosts: readonly VirtualHostJson[]): RouteConfigurationJson =>
     outboundRoutes(sameList(withoutRivals(hosts)), others, name);
-  const ofListeners = (sidecar === undefined ? [] : ownEgress(sidecar))
-    .filter(({ port }) => isRequestPort(port?.protocol))
-    .map((egress) => {
-      const hosts = [...named.values()].filter(({ entry }) => lets(egress, entry, caller));
-      const isAtPort = egress.port?.number !== 0 && !isProxy(egress.port?.protocol);
-      return routes(
-        egressName(egress),
-        hosts.flatMap((host) =>
-          portsAt(egress, host.entry).map((port) =>
-            isAtPort ? atItsPort(hostOf(host, port), port.port) : hostOf(host, port),
-          ),
-        ),
-      );
-    });
+  const ofListeners = egressOfRequests(caller, scene, hostOf).map(({ name, hosts }) => routes(name, hosts));
   return [routes('outbound', shared), ...ofListeners];
 }
 
 function egressProxy(index: MeshIndex, caller: Caller, sidecar: Sidecar | undefined): MeshHost | undefined {
   const proxy = sidecar?.spec.outboundTrafficPolicy?.egressProxy;
   return proxy && findHost(index, index.fullHost(proxy.host, sidecar?.namespace as string), caller.namespace); // the kind is namespaced
-}
-
-/** A listener for bytes has one host, or several that TLS tells apart; more than that nobody could tell apart. */
-function ownEgressOf(
-  caller: Caller,
-  { sidecar, named, reachable }: Scene,
-): { readonly listeners: readonly ListenerJson[]; readonly problems: readonly TranslationProblem[] } {
-  const listeners: ListenerJson[] = [];
-  const problems: TranslationProblem[] = [];
-  if (sidecar === undefined) return { listeners, problems };
-  for (const egress of ownEgress(sidecar)) {
-    if (isRequestPort(egress.port?.protocol)) continue;
-    const isTold = /^(TLS|HTTPS)$/i.test(egress.port?.protocol ?? '');
-    const hosts = [...named.values()]
-      .filter(({ entry }) => lets(egress, entry, caller))
-      .flatMap(({ entry, rules }) =>
-        portsAt(egress, entry)
-          .slice(0, 1)
-          .map(({ port }) => ({ entry, rules: rulesFor(rules, caller, port), place: { targets: reachable, port } })),
-      );
-    const [first] = hosts;
-    const streams =
-      hosts.length > 1 && isTold
-        ? hosts.map(({ entry, rules, place }) => {
-            const destinations = connectDestinations(entry, rules);
-            return passedOn({ serverNames: [entry.host], subnets: [], destinations }, place);
-          })
-        : first && streamsOfHost(first.entry, first.rules).map((stream) => passedOn(stream, first.place));
-    if (streams !== undefined) listeners.push(egressTcp(egress, streams));
-    const message = egressProblem(
-      egress,
-      hosts.map(({ entry }) => entry.host),
-      isTold,
-    );
-    if (message !== undefined) {
-      const { kind, namespace = '', name } = sidecar;
-      problems.push({ kind, namespace, name, message });
-    }
-  }
-  return { listeners, problems };
-}
-
-function egressProblem(egress: SidecarEgress, hosts: readonly string[], isTold: boolean): string | undefined {
-  const [first, ...others] = hosts;
-  const where = egressName(egress).split('|').slice(1).join(':');
-  if (first === undefined)
-    return `none of ${egress.hosts.join(', ')} has the port of the listener at ${where}, which stays closed`;
-  if (others.length === 0 || isTold) return undefined;
-  return `at ${where} nothing tells ${hosts.length} hosts apart: all connections go to ${first}; write one host, or protocol TLS`;
 }
 
 export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, rules: Rules): readonly Callee[] {

@@ -161,6 +161,28 @@ spec:
     ]);
   });
 
+  it('leaves out workloads whose address its resolution cannot use, and says so', () => {
+    const workload = (name: string, address: string): string =>
+      `apiVersion: networking.istio.io/v1\nkind: WorkloadEntry\nmetadata: { name: ${name} }\nspec: { address: "${address}", labels: { app: x } }`;
+    const yaml = (resolution: string): string =>
+      yamls(
+        workload('named', 'lon.example.com'),
+        workload('at', '10.0.0.1'),
+        workload('socket', 'unix:///run/x.sock'),
+        entry(
+          'x',
+          `{ hosts: [x.example.com], resolution: ${resolution}, ${http80}, workloadSelector: { labels: { app: x } } }`,
+        ),
+      );
+    const warnings = (resolution: string) => problemsIn(yaml(resolution)).map(({ message }) => message);
+    expect(endpointsAt(translated({ yaml: yaml('STATIC') }), 'x.example.com')).toEqual(['10.0.0.1:80', '/run/x.sock']);
+    expect(warnings('STATIC')).toMatchObject([expect.stringContaining('WorkloadEntry named is left out')]);
+    const byName = translated({ yaml: yaml('DNS_ROUND_ROBIN') });
+    expect(endpointsAt(byName, 'x.example.com')).toEqual(['10.0.0.1:80', 'lon.example.com:80']);
+    expect(byName.clusters.get('outbound|80||x.example.com')?.type).toBe('STRICT_DNS');
+    expect(warnings('DNS_ROUND_ROBIN')).toMatchObject([expect.stringContaining('WorkloadEntry socket is left out')]);
+  });
+
   it('is for the namespaces that it is shown to, their own before another', () => {
     const yaml = yamls(
       entry(
