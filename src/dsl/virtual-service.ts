@@ -1,6 +1,7 @@
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { defineKind, type Report } from '../model/kind.js';
 import { routeKind } from '../model/route.js';
+import { servicePorts } from '../model/service-shape.js';
 import { suggestion } from '../model/suggestion.js';
 import { type IstioDestination, isExportedTo, networkingVersions } from './fields.js';
 import { gatewayKey, MESH } from './gateway-name.js';
@@ -100,6 +101,7 @@ function checkGateways(
 }
 
 function checkStreams(definition: Definition<VirtualServiceSpec>, view: DefinitionView, report: Report): void {
+  checkHasConnections(definition, view, report);
   for (const layer of ['tls', 'tcp'] as const) {
     for (const [i, rule] of definition.spec[layer].entries()) {
       for (const [j, { destination }] of rule.route.entries()) {
@@ -107,6 +109,28 @@ function checkStreams(definition: Definition<VirtualServiceSpec>, view: Definiti
       }
     }
   }
+}
+
+/** Requests to an HTTP port are decided by http rules: in the mesh, rules for connections are for ports that carry something else. */
+function checkHasConnections(
+  { namespace = '', spec }: Definition<VirtualServiceSpec>,
+  view: DefinitionView,
+  report: Report,
+): void {
+  const [layer] = (['tls', 'tcp'] as const).filter((one) => spec[one].length > 0);
+  if (layer === undefined || !isForSidecars(spec)) return;
+  const services = spec.hosts.map((host) => findKnownHost(view, host, namespace)?.service);
+  const areAllHttp = services.every(
+    (service) => service !== undefined && servicePorts(service.spec).every(({ protocol }) => protocol !== 'tcp'),
+  );
+  if (!areAllHttp) return;
+  report({
+    code: 'MESH1005',
+    severity: 'warning',
+    path: ['spec', layer],
+    message: 'none of its hosts has a port of protocol tcp: in the mesh nothing meets these rules',
+    hint: 'write http rules, or give the port the protocol tcp',
+  });
 }
 
 /** Only one level deep: what is delegated to has neither hosts nor delegates, or it would be served twice or for ever. */

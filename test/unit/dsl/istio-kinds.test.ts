@@ -308,6 +308,16 @@ describe('a VirtualService is warned about', () => {
       rule(`fault: { abort: { httpStatus: 500 } }, ${toReviews}`),
       'this abort touches no request',
     ],
+    [
+      'rules for connections that nothing meets',
+      virtualService('{ hosts: [reviews], tcp: [{ route: [{ destination: { host: reviews } }] }] }'),
+      'MESH1005 warning VirtualService default/reviews spec.tcp: none of its hosts has a port of protocol tcp',
+    ],
+    [
+      'a gateway that is not there',
+      virtualService(`{ hosts: [reviews], gateways: [mesh, front], http: [{ ${toReviews} }] }`),
+      'MESH1010 warning VirtualService default/reviews spec.gateways[1]: there is no Gateway "default/front"',
+    ],
   ])('for %s', (_what, yaml, message) => {
     expect(found(yaml)).toEqual([expect.stringContaining(message)]);
     expect(found(yaml)[0]).toContain(' warning ');
