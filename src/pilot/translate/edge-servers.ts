@@ -13,6 +13,7 @@ import type { Definition } from '../../model/definition.js';
 import { selects } from '../../model/labels.js';
 import { fullName, serviceHost } from '../../model/names.js';
 import type { RoutedBy } from './mesh-index.js';
+import type { Rules } from './policy.js';
 import type { TranslationProblem } from './resources.js';
 import type { Caller } from './rules.js';
 
@@ -46,6 +47,22 @@ export type Family = 'http' | 'tls' | 'tcp';
 export interface EdgePorts {
   readonly ports: readonly EdgePort[];
   readonly problems: readonly TranslationProblem[];
+}
+
+/** A host of a server with its rules as they are now: with releases in them, and without what is not for this gateway. */
+export interface SettledHost {
+  readonly host: string;
+  readonly rules: Rules;
+}
+
+export interface SettledServer extends EdgeServer {
+  readonly settled: readonly SettledHost[];
+}
+
+export interface SettledPort {
+  readonly port: EdgePort;
+  readonly servers: readonly SettledServer[];
+  readonly rules: Rules;
 }
 
 export function edgePorts(
