@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { translate } from '../../../src/pilot/translate/index.js';
+import { fencedBlocks, readPage } from '../../support/doc-commands.js';
 import { endpoint, problemsIn, proxy, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources, simulate, split } from '../../support/simulate.js';
 
@@ -287,4 +288,17 @@ it('the mesh of the conformance cases is served as it stands', () => {
   const resources = translated({ yaml: yamls(...entries) });
   for (const host of ['reviews:9080', 'reviews.default.svc.cluster.local:9080', '240.240.0.3', 'reviews'])
     expect(endpointsAt(resources, host)).toEqual(['127.10.3.1:9080', '127.10.3.2:9080', '127.10.3.3:9080']);
+});
+
+it('the page about external services is told as it is', () => {
+  const yaml = yamls(...fencedBlocks(readPage('docs/how-to/external-services.md'), 'yaml').map(({ text }) => text));
+  expect(problemsIn(yaml)).toEqual([]);
+  const resources = translated({ yaml }, proxy([], { service: 'orders' }));
+  expect(split(resources, { host: 'billing.example.com' })).toEqual({ new: 0.1, '': 0.9 });
+  expect(endpointsAt(resources, 'billing.example.com')).toContain('10.1.0.2:8081');
+  // A rule that asks nothing of requests holds for connections too.
+  expect(resources.listeners.get('egress|127.0.0.2|5432')?.filterChains?.[0]?.filters?.[0]?.typedConfig).toMatchObject({
+    weightedClusters: { clusters: [{ name: 'outbound|5432|new|billing.example.com' }, {}] },
+  });
+  expect(translated({ yaml }).listeners.has('egress|127.0.0.2|5432')).toBe(false);
 });
