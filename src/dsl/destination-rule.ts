@@ -7,12 +7,14 @@ import { type DestinationRuleSpec, destinationRuleSchema } from './destination-r
 import { networkingVersions } from './fields.js';
 import { isWildcard } from './host.js';
 import { findKnownHost, hostNames } from './known-host.js';
+import { destinationPolicy } from './retired-kinds.js';
 
 export const destinationRuleKind = defineKind<DestinationRuleSpec>({
   kind: 'DestinationRule',
   plural: 'destinationrules',
   aliases: ['dr'],
   apiVersions: networkingVersions,
+  formerly: [destinationPolicy],
   namespaced: true,
   summary: "Istio's kind: subsets of a service's instances, and how callers balance, limit and eject.",
   schema: destinationRuleSchema,

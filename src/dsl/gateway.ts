@@ -6,12 +6,14 @@ import { type ServiceSpec, servicePorts } from '../model/service-shape.js';
 import { versionKind } from '../model/version.js';
 import { networkingVersions } from './fields.js';
 import { type GatewaySpec, gatewaySchema } from './gateway-shape.js';
+import { ingressRule } from './retired-kinds.js';
 
 export const gatewayKind = defineKind<GatewaySpec>({
   kind: 'Gateway',
   plural: 'gateways',
   aliases: ['gw'],
   apiVersions: networkingVersions,
+  formerly: [ingressRule],
   namespaced: true,
   summary: "Istio's kind: ports, hosts and TLS of the edge, a Service with gateway: true.",
   schema: gatewaySchema,

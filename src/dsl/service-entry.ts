@@ -5,6 +5,7 @@ import { serviceKind } from '../model/service.js';
 import { networkingVersions } from './fields.js';
 import { domainOf, fullHostOf, isWildcard, serviceOfFullHost } from './host.js';
 import { protocolOf } from './protocol.js';
+import { egressRule } from './retired-kinds.js';
 import { type ServiceEntrySpec, serviceEntrySchema } from './service-entry-shape.js';
 import { workloadEntryKind } from './workload-entry.js';
 import { isIpAddress, isUnixAddress } from './workload-shape.js';
@@ -14,6 +15,7 @@ export const serviceEntryKind = defineKind<ServiceEntrySpec>({
   plural: 'serviceentries',
   aliases: ['se'],
   apiVersions: networkingVersions,
+  formerly: [egressRule],
   namespaced: true,
   summary: "Istio's kind: hosts that the mesh does not run, and where they are.",
   schema: serviceEntrySchema,

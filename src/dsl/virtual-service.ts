@@ -7,6 +7,7 @@ import { type IstioDestination, isExportedTo, networkingVersions } from './field
 import { gatewayKey, MESH } from './gateway-name.js';
 import { isWildcard, wildcardCovers } from './host.js';
 import { findKnownHost, fullHostIn, hostNames } from './known-host.js';
+import { routeRule } from './retired-kinds.js';
 import { subsetNames } from './subsets.js';
 import {
   type HttpRule,
@@ -20,6 +21,7 @@ export const virtualServiceKind = defineKind<VirtualServiceSpec>({
   plural: 'virtualservices',
   aliases: ['vs'],
   apiVersions: networkingVersions,
+  formerly: [routeRule],
   namespaced: true,
   summary: "Istio's kind: how requests to hosts are matched, split, delayed, mirrored and rewritten.",
   schema: virtualServiceSchema,

@@ -26,8 +26,24 @@ export interface Kind<Spec> {
   readonly schema: z.ZodType<Spec>;
   /** Columns of `mesh get`, after NAMESPACE and NAME. */
   readonly columns: readonly Column<Spec>[];
+  /** Kinds that it has replaced. */
+  readonly formerly?: readonly RetiredKind[];
   /** What one definition must hold by itself and against the others. */
   check?(definition: Definition<Spec>, view: DefinitionView, report: Report): void;
+}
+
+/** A kind that is refused, with what to write instead. */
+export interface RetiredKind {
+  readonly kind: string;
+  readonly apiVersion: string;
+  modern(spec: unknown, name: string): Modern;
+}
+
+export interface Modern {
+  readonly documents: readonly object[];
+  /** Paths of fields that are not carried over. */
+  readonly lost: readonly string[];
+  readonly note?: string;
 }
 
 export interface Column<Spec> {

@@ -1,9 +1,10 @@
 /** YAML text to definitions, or to all of its problems at once. */
 
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { type Definition, type Document, definitionKey, describeDefinition, type Origin } from './definition.js';
 import { labelsField } from './fields.js';
-import { type AnyKind, isIstioKind } from './kind.js';
+import { type AnyKind, isIstioKind, type RetiredKind } from './kind.js';
 import { DEFAULT_NAMESPACE, NAME_PATTERN } from './names.js';
 import { type Problem, sortProblems } from './problem.js';
 import { withCamelFields } from './schema-path.js';
@@ -170,6 +171,11 @@ function resolveKind(source: SourceDocument, kinds: readonly AnyKind[], problems
   const kind = kinds.find((k) => k.kind === word);
   if (kind === undefined) {
     const names = kinds.map((k) => k.kind);
+    const retired = kinds.flatMap((k) => k.formerly ?? []).find((former) => former.kind === word);
+    if (retired !== undefined) {
+      problems.push(retiredProblem(retired, source));
+      return undefined;
+    }
     problems.push({
       code: 'MESH1007',
       severity: 'error',
@@ -194,4 +200,27 @@ function resolveKind(source: SourceDocument, kinds: readonly AnyKind[], problems
     return undefined;
   }
   return kind;
+}
+
+/** The hint is the whole text to write instead, as far as it can be known. */
+function retiredProblem(retired: RetiredKind, { origin, value }: SourceDocument): Problem {
+  const { metadata, spec } = value as { metadata?: { name?: unknown } | null; spec?: unknown };
+  const name = typeof metadata?.name === 'string' ? metadata.name : 'name';
+  const { documents, lost, note } = retired.modern(spec, name);
+  const kinds = documents.map((document) => (document as Document).kind).join(' and ');
+  const remarks = [
+    ...(note === undefined ? [] : [`# ${note}`]),
+    ...(lost.length === 0 ? [] : [`# not carried over: ${lost.join(', ')}`]),
+  ];
+  return {
+    code: 'MESH1017',
+    severity: 'error',
+    file: origin.file,
+    ...origin.locate(['kind'], 'value'),
+    path: 'kind',
+    message: `${retired.kind} was replaced by ${kinds} in 2018`,
+    hint: ['write instead:', ...remarks, documents.map((document) => stringify(document)).join('---\n')]
+      .join('\n')
+      .trimEnd(),
+  };
 }

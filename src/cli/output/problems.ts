@@ -17,9 +17,12 @@ export function formatProblems(problems: readonly Problem[], source: SourceText,
 export function formatProblem(problem: Problem, source: SourceText, style: Style): string {
   const tone = problem.severity === 'error' ? 'bad' : 'warn';
   const code = style.tone(tone, problem.severity === 'error' ? problem.code : `${problem.code} warning:`);
-  const hint = problem.hint === undefined ? '' : ` (${problem.hint})`;
+  const [first, ...more] = problem.hint?.split('\n') ?? [];
+  const hint = first === undefined ? '' : ` (${first})`;
+  // A hint of several lines is a text to write: below the place, so that it can be copied.
+  const text = more.map((line) => `    ${line}\n`).join('');
   const where = problem.path === '' ? '' : ` ${style.tone('dim', `[${problem.path}]`)}`;
-  return `${place(problem)}${code} ${problem.message}${hint}${where}\n${excerpt(problem, source, style)}`;
+  return `${place(problem)}${code} ${problem.message}${hint}${where}\n${excerpt(problem, source, style)}${text}`;
 }
 
 function place({ file, line, column }: Problem): string {
