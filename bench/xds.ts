@@ -15,8 +15,8 @@ import { cpuSeconds, residentMiB } from './xds/measured-process.js';
 import { type Server, type Shape, startFloor, startOurs } from './xds/servers.js';
 
 const shapes: Readonly<Record<string, Shape>> = {
-  '100x10x200': { services: 100, endpoints: 10, proxies: 200 },
-  '1000x2x1000': { services: 1000, endpoints: 2, proxies: 1000 },
+  '100x10x200': { services: 100, endpoints: 10, proxies: 200, upstreams: 100 },
+  '1000x2x1000': { services: 1000, endpoints: 2, proxies: 1000, upstreams: 'everyone' },
   '1000x2x5000': { services: 1000, endpoints: 2, proxies: 5000, upstreams: 10 },
 };
 
@@ -177,7 +177,8 @@ async function main(): Promise<void> {
     for (const [server, start] of Object.entries(servers)) {
       if (flags.only !== undefined && !flags.only.includes(server)) continue;
       // The floors know no scopes: with few upstreams a proxy is shown a mesh of just these.
-      const shown = server === 'ours' ? shape : { ...shape, services: shape.upstreams ?? shape.services };
+      const services = shape.upstreams === 'everyone' ? shape.services : shape.upstreams;
+      const shown = server === 'ours' ? shape : { ...shape, services };
       say(`${name} ${MODE}: ${server} …`);
       const running = await start(shown);
       try {

@@ -13,15 +13,15 @@ import { startEtcd } from '../../test/support/etcd.js';
 import { freePort, meshOk } from '../../test/support/mesh-process.js';
 import { nodePlan, plannedInstance } from '../../test/support/node-plans.js';
 import { pilotProcess } from '../../test/support/pilots.js';
-import { smallWorld } from '../../test/support/small-world.js';
+import { documentsOf, smallWorld } from '../../test/support/small-world.js';
 import { until } from '../../test/support/until.js';
 
 export interface Shape {
   readonly services: number;
   readonly endpoints: number;
   readonly proxies: number;
-  /** Services that a proxy calls, the changed one among them; all of them when it is left out. */
-  readonly upstreams?: number;
+  /** Services that a proxy declares as upstreams, the changed one among them. 'everyone': none, all are shown to all (ServiceEntry). */
+  readonly upstreams: number | 'everyone';
 }
 
 export interface Server {
@@ -89,8 +89,14 @@ export async function startOurs(shape: Shape): Promise<Server> {
   const names = Array.from({ length: shape.services }, (_, i) => `svc-${i}`);
   const spec = { port: PORT, protocol: 'http' };
   const services = [...names, 'web'].map((name) => ({ name, spec, versions: { v1: {}, v2: {} } }));
-  const input = [smallWorld({ nodes: [], deploy: [], services }), ...names.map((name) => splitOf(name, 50))];
-  await meshOk(['--server', pilot.server, 'apply', '-f', '-'], { input: input.join('\n---\n') });
+  const isForEveryone = shape.upstreams === 'everyone';
+  const hostOf = (name: string): string => (isForEveryone ? `${name}.mesh.local` : `${name}.default.svc.cluster.local`);
+  const input = [
+    ...documentsOf({ nodes: [], deploy: [], services }).map((document) => JSON.stringify(document)),
+    ...names.flatMap((name) => (isForEveryone ? shown(name, hostOf(name)) : [])),
+    ...names.map((name) => splitOf(name, hostOf(name), 50)),
+  ];
+  await post(`${pilot.server}/v1/apply`, { by: 'bench', files: input.map((text, i) => ({ name: `${i}.yaml`, text })) });
   const store = await openStore(etcd.url, { clock: systemClock, log: silentLogger, timeoutMs: 15_000 });
   await registerAll(store, names, shape.endpoints);
   await everythingServed(pilot.server);
@@ -109,13 +115,13 @@ export async function startOurs(shape: Shape): Promise<Server> {
   return {
     pid,
     address: pilot.xds,
-    ...nodeTemplate(names.slice(0, shape.upstreams ?? names.length)),
+    ...nodeTemplate(shape.upstreams === 'everyone' ? [] : names.slice(0, shape.upstreams)),
     watches: {
-      route: String.raw`rds~^outbound$~"name":"outbound\|80\|v1\|svc-0\.default\.svc\.cluster\.local","weight":(\d+)`,
-      endpoint: String.raw`eds~^outbound\|80\|\|svc-0\.default\.svc\.cluster\.local$~"healthStatus":"(\w+)"`,
+      route: `rds~^outbound$~"name":"outbound\\|80\\|v1\\|${regexOf(hostOf('svc-0'))}","weight":(\\d+)`,
+      endpoint: `eds~^outbound\\|80\\|\\|${regexOf(hostOf('svc-0'))}$~"healthStatus":"(\\w+)"`,
     },
     setWeight(weight) {
-      const body = { by: 'bench', files: [{ name: 'split.yaml', text: splitOf('svc-0', weight) }] };
+      const body = { by: 'bench', files: [{ name: 'split.yaml', text: splitOf('svc-0', hostOf('svc-0'), weight) }] };
       const key = store.keys.def('VirtualService', 'default', 'svc-0');
       return committed(key, () => post(`${pilot.server}/v1/apply`, body));
     },
@@ -133,17 +139,29 @@ export async function startOurs(shape: Shape): Promise<Server> {
   };
 }
 
-function splitOf(service: string, weight: number): string {
-  const part = (subset: string, share: number): object => ({
-    destination: { host: service, subset },
-    weight: share,
-  });
-  return JSON.stringify({
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'VirtualService',
-    metadata: { name: service },
-    spec: { hosts: [service], http: [{ route: [part('v1', weight), part('v2', 100 - weight)] }] },
-  });
+function regexOf(host: string): string {
+  return host.replaceAll('.', String.raw`\.`);
+}
+
+/** A name that every proxy sees for the instances of a service, with the versions that the service has by itself as subsets. */
+function shown(service: string, host: string): string[] {
+  const versions = ['v1', 'v2'].map((name) => ({ name, labels: { version: name } }));
+  const ports = [{ number: PORT, name: 'http', protocol: 'HTTP' }];
+  const workloadSelector = { labels: { app: service } };
+  return [
+    istio('ServiceEntry', service, { hosts: [host], ports, resolution: 'STATIC', workloadSelector }),
+    istio('DestinationRule', service, { host, subsets: versions }),
+  ];
+}
+
+function istio(kind: string, name: string, spec: object): string {
+  return JSON.stringify({ apiVersion: 'networking.istio.io/v1', kind, metadata: { name }, spec });
+}
+
+function splitOf(service: string, host: string, weight: number): string {
+  const part = (subset: string, share: number): object => ({ destination: { host, subset }, weight: share });
+  const route = [part('v1', weight), part('v2', 100 - weight)];
+  return istio('VirtualService', service, { hosts: [host], http: [{ route }] });
 }
 
 async function registerAll(store: Store, names: readonly string[], endpoints: number): Promise<void> {
