@@ -2,7 +2,7 @@ import type { Definition, DefinitionView } from '../model/definition.js';
 import { defineKind, type Report } from '../model/kind.js';
 import { labelsOfVersion, selects } from '../model/labels.js';
 import { suggestion } from '../model/suggestion.js';
-import { versionKind } from '../model/version.js';
+import { versionsOfService } from '../model/version.js';
 import { type DestinationRuleSpec, destinationRuleSchema } from './destination-rule-shape.js';
 import { networkingVersions } from './fields.js';
 import { isWildcard } from './host.js';
@@ -42,9 +42,7 @@ function checkDestinationRule(definition: Definition<DestinationRuleSpec>, view:
   }
   const { service } = known;
   if (service === undefined) return;
-  const versions = view
-    .all(versionKind)
-    .filter((version) => version.namespace === service.namespace && version.spec.service === service.name);
+  const versions = versionsOfService(view, service.namespace, service.name);
   for (const [i, subset] of definition.spec.subsets.entries()) {
     const selected = versions
       .filter((version) => selects(subset.labels, labelsOfVersion(version)))

@@ -1,9 +1,10 @@
 /** What a host in a rule stands for: a service of ours, or one host of a ServiceEntry. */
 import type { Definition, DefinitionView } from '../model/definition.js';
+import type { AnyKind, Kind } from '../model/kind.js';
 import { serviceKind } from '../model/service.js';
 import { type ServiceSpec, servicePorts } from '../model/service-shape.js';
 import { isExportedTo } from './fields.js';
-import { domainOf, fullHostOf, resolveHost, serviceOfFullHost } from './host.js';
+import { domainOf, fullHostOf, isWildcard, resolveHost, serviceOfFullHost } from './host.js';
 import { serviceEntryKind } from './service-entry.js';
 import type { ServiceEntrySpec } from './service-entry-shape.js';
 
@@ -75,4 +76,37 @@ export function hostsOf(entries: readonly Definition<ServiceEntrySpec>[]): Liste
     }
   }
   return listed;
+}
+
+/** Definitions of one kind by the hosts that they name. */
+export interface Naming<Spec> {
+  /** By full host. */
+  readonly exact: ReadonlyMap<string, readonly Definition<Spec>[]>;
+  readonly wildcards: readonly { readonly host: string; readonly definition: Definition<Spec> }[];
+}
+
+const namings = new WeakMap<DefinitionView, Map<AnyKind, Naming<unknown>>>();
+
+/** Made once per view: each of a thousand rules asks who else names its hosts. */
+export function naming<Spec>(
+  view: DefinitionView,
+  kind: Kind<Spec>,
+  hostsOf: (spec: Spec) => readonly string[],
+): Naming<Spec> {
+  const ofView = namings.get(view) ?? new Map<AnyKind, Naming<unknown>>();
+  namings.set(view, ofView);
+  const known = ofView.get(kind as AnyKind);
+  if (known !== undefined) return known as Naming<Spec>; // made from definitions of this very kind
+  const exact = new Map<string, Definition<Spec>[]>();
+  const wildcards: { host: string; definition: Definition<Spec> }[] = [];
+  for (const definition of view.all(kind)) {
+    const named = hostsOf(definition.spec).map((host) => fullHostIn(view, host, definition.namespace as string));
+    for (const host of new Set(named)) {
+      if (isWildcard(host)) wildcards.push({ host, definition });
+      else exact.set(host, [...(exact.get(host) ?? []), definition]);
+    }
+  }
+  const made = { exact, wildcards };
+  ofView.set(kind as AnyKind, made);
+  return made;
 }

@@ -6,7 +6,7 @@ import { suggestion } from '../model/suggestion.js';
 import { type IstioDestination, isExportedTo, networkingVersions } from './fields.js';
 import { gatewayKey, MESH } from './gateway-name.js';
 import { isWildcard, wildcardCovers } from './host.js';
-import { findKnownHost, fullHostIn, hostNames } from './known-host.js';
+import { findKnownHost, fullHostIn, hostNames, naming } from './known-host.js';
 import { routeRule } from './retired-kinds.js';
 import { subsetNames } from './subsets.js';
 import {
@@ -91,7 +91,7 @@ function checkGateways(
   for (const [i, name] of (spec.gateways ?? []).entries()) {
     const key = gatewayKey(name, namespace);
     const [owner = '', gateway = ''] = key.split('/');
-    if (key === MESH || view.names('Gateway', owner).includes(gateway)) continue;
+    if (key === MESH || view.has('Gateway', owner, gateway)) continue;
     report({
       code: 'MESH1010',
       severity: 'warning',
@@ -209,16 +209,13 @@ function checkHost(
   }
   if (!isForSidecars(definition.spec)) return;
   const full = fullHostIn(view, host, namespace);
-  const rival = view
-    .all(virtualServiceKind)
-    .find(
+  const rival = naming(view, virtualServiceKind, hostsOf)
+    .exact.get(full)
+    ?.find(
       (other) =>
         precedes(other, definition) &&
         isForSidecars(other.spec) &&
-        isExportedTo(other.spec.exportTo, other.namespace as string, namespace) &&
-        other.spec.hosts.some(
-          (theirs) => !isWildcard(theirs) && fullHostIn(view, theirs, other.namespace as string) === full,
-        ),
+        isExportedTo(other.spec.exportTo, other.namespace as string, namespace),
     );
   if (rival !== undefined) {
     report({
@@ -241,6 +238,10 @@ function checkHost(
       hint: 'keep one of them',
     });
   }
+}
+
+function hostsOf({ hosts }: VirtualServiceSpec): readonly string[] {
+  return hosts;
 }
 
 /** Of two VirtualServices for one host the first by name wins, then the first by namespace: nothing tells their ages. */

@@ -49,7 +49,9 @@ export function definitionKey(namespace: string | undefined, name: string): stri
 export interface DefinitionView {
   all<Spec>(kind: Kind<Spec>): readonly Definition<Spec>[];
   get<Spec>(kind: Kind<Spec>, namespace: string | undefined, name: string): Definition<Spec> | undefined;
-  /** Names of a kind given by its word, in one namespace: for references, which need no shape and so no import. */
+  /** Of a kind given by its word: for references, which need no shape and so no import. */
+  has(kind: string, namespace: string | undefined, name: string): boolean;
+  /** Of a kind given by its word, in one namespace, sorted: for hints. */
   names(kind: string, namespace: string | undefined): readonly string[];
 }
 
@@ -79,6 +81,7 @@ export function viewOf(index: DefinitionIndex): DefinitionView {
     get<Spec>(kind: Kind<Spec>, namespace: string | undefined, name: string) {
       return index.get(kind.kind)?.get(definitionKey(namespace, name)) as Definition<Spec> | undefined;
     },
+    has: (kind, namespace, name) => index.get(kind)?.has(definitionKey(namespace, name)) ?? false,
     names(kind, namespace) {
       const own = [...(index.get(kind)?.values() ?? [])].filter((definition) => definition.namespace === namespace);
       return own.map((definition) => definition.name).toSorted();
@@ -108,4 +111,31 @@ function sortedValues(ofKind: ReadonlyMap<string, Definition> | undefined): read
     sortedLists.set(ofKind, list);
   }
   return list;
+}
+
+type KeyOf<Spec> = (definition: Definition<Spec>) => string;
+
+const groups = new WeakMap<readonly Definition[], Map<KeyOf<never>, ReadonlyMap<string, readonly Definition[]>>>();
+
+/**
+ * The definitions of one kind by a key of theirs: made once per list and `keyOf`, which is one function for good. A check of each
+ * against all others would otherwise cost the square of a mesh.
+ */
+export function groupedBy<Spec>(
+  list: readonly Definition<Spec>[],
+  keyOf: KeyOf<Spec>,
+): ReadonlyMap<string, readonly Definition<Spec>[]> {
+  const ofList = groups.get(list) ?? new Map<KeyOf<never>, ReadonlyMap<string, readonly Definition[]>>();
+  groups.set(list, ofList);
+  const known = ofList.get(keyOf);
+  if (known !== undefined) return known as ReadonlyMap<string, readonly Definition<Spec>[]>; // of this very list
+  const made = new Map<string, Definition<Spec>[]>();
+  for (const definition of list) {
+    const key = keyOf(definition);
+    const group = made.get(key);
+    if (group === undefined) made.set(key, [definition]);
+    else group.push(definition);
+  }
+  ofList.set(keyOf, made);
+  return made;
 }

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Definition, DefinitionView } from './definition.js';
+import { type Definition, type DefinitionView, definitionKey, groupedBy } from './definition.js';
 import { durationField, nameField, percentField, stringMatchField, versionField } from './fields.js';
 import { defineKind, type Report } from './kind.js';
 import { serviceKind } from './service.js';
 import { servicePorts } from './service-shape.js';
 import { suggestion } from './suggestion.js';
-import { versionKind } from './version.js';
+import { versionsOfService } from './version.js';
 
 const matchSchema = z.strictObject({
   headers: z.record(z.string(), stringMatchField).optional().describe('Headers by name'),
@@ -108,19 +108,17 @@ export const routeKind = defineKind<RouteSpec>({
   ],
   check(definition, view, report) {
     const { service, rules } = definition.spec;
-    const names = view.names('Service', definition.namespace);
-    if (!names.includes(service)) {
+    if (!view.has('Service', definition.namespace, service)) {
       report({
         code: 'MESH1010',
         path: ['spec', 'service'],
         message: `Service "${service}" does not exist`,
-        hint: suggestion(service, names),
+        hint: suggestion(service, view.names('Service', definition.namespace)),
       });
       return;
     }
-    const twin = view
-      .all(routeKind)
-      .find((r) => r.namespace === definition.namespace && r.spec.service === service && r.name < definition.name);
+    const routes = groupedBy(view.all(routeKind), byService).get(byService(definition)) ?? [];
+    const twin = routes.find((r) => r.name < definition.name);
     if (twin !== undefined) {
       report({
         code: 'MESH1009',
@@ -130,10 +128,7 @@ export const routeKind = defineKind<RouteSpec>({
       });
     }
     checkFallbacks(definition, view, report);
-    const versions = view
-      .all(versionKind)
-      .filter((v) => v.namespace === definition.namespace && v.spec.service === service)
-      .map((v) => v.spec.version);
+    const versions = versionsOfService(view, definition.namespace, service).map((v) => v.spec.version);
     for (const [i, rule] of rules.entries()) {
       const sum = rule.split.reduce((total, s) => total + Math.round(s.weight * 100), 0) / 100;
       if (sum !== 100) {
@@ -172,4 +167,8 @@ function checkFallbacks({ namespace, spec }: Definition<RouteSpec>, view: Defini
       hint: 'remove it',
     });
   }
+}
+
+function byService({ namespace, spec }: Definition<RouteSpec>): string {
+  return definitionKey(namespace, spec.service);
 }

@@ -10,7 +10,7 @@ import {
   upstreamName,
 } from './service-shape.js';
 import { suggestion } from './suggestion.js';
-import { type VersionSpec, versionKind } from './version.js';
+import { type VersionSpec, versionsOfService } from './version.js';
 
 export const serviceKind = defineKind<ServiceSpec>({
   kind: 'Service',
@@ -36,8 +36,9 @@ export const serviceKind = defineKind<ServiceSpec>({
     checkPorts(definition, report);
     checkFixedPorts(definition, view, report);
     checkGatewayPorts(definition, view, report);
-    checkContainers(definition, view.all(versionKind), report);
-    checkStable(definition, view.all(versionKind), report);
+    const versions = versionsOfService(view, definition.namespace, definition.name);
+    checkContainers(definition, versions, report);
+    checkStable(definition, versions, report);
     for (const [i, upstream] of definition.spec.upstreams.entries()) {
       const target = upstream.service ?? upstream.domain;
       if (target === undefined) continue;
@@ -128,12 +129,11 @@ function isIn({ first, last }: PortRange, port: number): boolean {
 
 /** A gateway is an Envoy alone; everything else is an app beside one. */
 function checkContainers(
-  { namespace, name, spec }: Definition<ServiceSpec>,
+  { spec }: Definition<ServiceSpec>,
   versions: readonly Definition<VersionSpec>[],
   report: Report,
 ): void {
   for (const version of versions) {
-    if (version.namespace !== namespace || version.spec.service !== name) continue;
     if (spec.gateway === (version.spec.container === undefined)) continue;
     report({
       code: 'MESH1016',
@@ -150,12 +150,11 @@ function checkContainers(
 
 function checkStable(
   definition: Definition<ServiceSpec>,
-  versions: readonly Definition<{ service: string; version: string }>[],
+  own: readonly Definition<VersionSpec>[],
   report: Report,
 ): void {
   const { stable } = definition.spec;
   if (stable === undefined) return;
-  const own = versions.filter((v) => v.namespace === definition.namespace && v.spec.service === definition.name);
   // A service without any Version runs outside (it registers itself): its versions are not known here.
   if (own.length === 0 || own.some((v) => v.spec.version === stable)) return;
   const names = own.map((v) => v.spec.version);

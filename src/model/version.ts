@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type Definition, type DefinitionView, definitionKey, groupedBy } from './definition.js';
 import { durationField, labelsField, nameField, versionField } from './fields.js';
 import { defineKind } from './kind.js';
 import { suggestion } from './suggestion.js';
@@ -95,24 +96,16 @@ export const versionKind = defineKind<VersionSpec>({
         hint: 'remove it; the app listens on $MESH_LISTEN:$PORT',
       });
     }
-    const names = view.names('Service', definition.namespace);
-    if (!names.includes(service)) {
+    if (!view.has('Service', definition.namespace, service)) {
       report({
         code: 'MESH1010',
         path: ['spec', 'service'],
         message: `Service "${service}" does not exist`,
-        hint: suggestion(service, names),
+        hint: suggestion(service, view.names('Service', definition.namespace)),
       });
     }
-    const twin = view
-      .all(versionKind)
-      .find(
-        (v) =>
-          v.namespace === definition.namespace &&
-          v.spec.service === service &&
-          v.spec.version === version &&
-          v.name < definition.name,
-      );
+    const twins = versionsOfService(view, definition.namespace, service);
+    const twin = twins.find((v) => v.spec.version === version && v.name < definition.name);
     if (twin !== undefined) {
       report({
         code: 'MESH1009',
@@ -123,3 +116,14 @@ export const versionKind = defineKind<VersionSpec>({
     }
   },
 });
+
+const byService = ({ namespace, spec }: Definition<VersionSpec>): string => definitionKey(namespace, spec.service);
+
+/** All of one service, sorted by their names. */
+export function versionsOfService(
+  view: Pick<DefinitionView, 'all'>,
+  namespace: string | undefined,
+  service: string,
+): readonly Definition<VersionSpec>[] {
+  return groupedBy(view.all(versionKind), byService).get(definitionKey(namespace, service)) ?? [];
+}

@@ -1,11 +1,13 @@
 /** Who serves a host of a ServiceEntry: its own endpoints, those that its selector takes, or the name itself. */
 import type { Resolution, ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { workloadEntryKind } from '../../dsl/workload-entry.js';
+import { workloadGroupKind } from '../../dsl/workload-group.js';
 import { isIpAddress, isUnixAddress, type Workload } from '../../dsl/workload-shape.js';
 import type { Definition } from '../../model/definition.js';
 import type { Endpoint } from '../../model/instance.js';
 import { labelsOf, selects } from '../../model/labels.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { fullName } from '../../model/names.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import { type ExternalHost, indexOf } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
@@ -102,8 +104,11 @@ const selectedOf = remember(
   ): readonly ExternalEndpoint[] => {
     const { services } = indexOf(definitions);
     const found: ExternalEndpoint[] = [];
-    for (const key of endpoints.keys()) {
-      if (!key.startsWith(`${namespace}/`)) continue;
+    // Whatever registers has the name of its service as this label, unless a WorkloadGroup says otherwise: no other needs to be looked at.
+    const isOwnName = definitions.all(workloadGroupKind).length === 0;
+    const app = isOwnName ? spec.workloadSelector?.labels['app'] : undefined;
+    const inNamespace = (key: string): boolean => key.startsWith(`${namespace}/`);
+    for (const key of app === undefined ? [...endpoints.keys()].filter(inNamespace) : [fullName(namespace, app)]) {
       const ports = services.get(key)?.ports ?? noPorts;
       for (const endpoint of registeredAs({ endpoints, definitions }, key))
         found.push(...servedPorts(endpoint, ports, spec));
