@@ -27,6 +27,9 @@ import { startXds, type TestXds } from '../support/xds-test-host.js';
 
 const run = promisify(execFile);
 
+/** How curl says, at one moment or the other, that the connection was ended: TLS, no answer, sending, receiving. */
+const CUT = /curl: \((35|52|55|56)\)/;
+
 describe.skipIf(isEnvoyMissing())('the edge', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'edge-'));
   const apps: Running[] = [];
@@ -223,10 +226,8 @@ spec: { hosts: ${hosts}, gateways: ${gateways}, ${rules} }`;
     await apply([toShop]);
     const answer = await curl(portOf(1), 'https://shop.example.com/', '-k');
     expect(answer).toMatch(/^HTTP\/2 200[^]*x-backend: shop\/v1/);
-    await expect(curl(portOf(1), 'https://other.example.com/', '-k')).rejects.toThrow(/SSL|TLS|reset/i);
-    await expect(curl(portOf(3), 'https://shop.example.com/', '-k', '--http1.1')).rejects.toThrow(
-      /certificate required|alert|reset|SSL/i,
-    );
+    await expect(curl(portOf(1), 'https://other.example.com/', '-k')).rejects.toThrow(CUT);
+    await expect(curl(portOf(3), 'https://shop.example.com/', '-k', '--http1.1')).rejects.toThrow(CUT);
     const known = ['-k', '--cert', client.cert, '--key', client.key];
     expect(await curl(portOf(3), 'https://shop.example.com/', ...known)).toMatch(/x-backend: shop\/v1/);
   });
