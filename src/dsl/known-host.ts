@@ -4,7 +4,7 @@ import type { AnyKind, Kind } from '../model/kind.js';
 import { serviceKind } from '../model/service.js';
 import { type ServiceSpec, servicePorts } from '../model/service-shape.js';
 import { isExportedTo } from './fields.js';
-import { domainOf, fullHostOf, isWildcard, resolveHost, serviceOfFullHost } from './host.js';
+import { domainOf, fullHostOf, isWildcard, resolveHost, type ServiceName, serviceOfFullHost } from './host.js';
 import { serviceEntryKind } from './service-entry.js';
 import type { ServiceEntrySpec } from './service-entry-shape.js';
 
@@ -37,10 +37,18 @@ export function findKnownHost(view: DefinitionView, host: string, namespace: str
 }
 
 export function fullHostIn(view: DefinitionView, host: string, namespace: string): string {
-  return resolveHost(host, namespace, domainOf(view), {
-    isService: (name) => view.get(serviceKind, name.namespace, name.service) !== undefined,
-    isListed: (full) => listedHosts(view).has(full),
-  });
+  return fullHostsIn(view)(host, namespace);
+}
+
+/** For whoever asks for many. */
+export function fullHostsIn(view: DefinitionView): (host: string, namespace: string) => string {
+  const domain = domainOf(view);
+  const listed = listedHosts(view);
+  const registry = {
+    isService: ({ namespace, service }: ServiceName) => view.get(serviceKind, namespace, service) !== undefined,
+    isListed: (host: string) => listed.has(host),
+  };
+  return (host, namespace) => resolveHost(host, namespace, domain, registry);
 }
 
 /** Does a namespace see the hosts of a ServiceEntry? */

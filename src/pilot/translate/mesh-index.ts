@@ -7,7 +7,7 @@ import { gatewayKind } from '../../dsl/gateway.js';
 import { MESH } from '../../dsl/gateway-name.js';
 import type { GatewaySpec } from '../../dsl/gateway-shape.js';
 import { fullHostOf, isWildcard, serviceOfFullHost, wildcardCovers } from '../../dsl/host.js';
-import { fullHostIn, hostsOf, isVisible } from '../../dsl/known-host.js';
+import { fullHostsIn, hostsOf, isVisible } from '../../dsl/known-host.js';
 import { protocolOf } from '../../dsl/protocol.js';
 import { serviceEntryKind } from '../../dsl/service-entry.js';
 import type { ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
@@ -152,7 +152,7 @@ export const visibleHosts: (index: MeshIndex, callerNamespace: string) => readon
 
 export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((definitions: DefinitionView) => {
   const { domain, rootNamespace } = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
-  const full = (host: string, namespace: string): string => fullHostIn(definitions, host, namespace);
+  const full = fullHostsIn(definitions);
   const versions = groupBy(definitions.all(versionKind), (v) => fullName(v.namespace as string, v.spec.service));
   const routes = groupBy(definitions.all(routeKind), (r) => fullName(r.namespace as string, r.spec.service));
   const virtualServices = namers(definitions.all(virtualServiceKind), (spec) => spec.hosts, full);
@@ -320,31 +320,40 @@ function withDelegates(
     if (delegate === undefined) return [];
     return definitions.get(virtualServiceKind, delegate.namespace ?? definition.namespace, delegate.name) ?? [];
   });
-  const spelled = [definition, ...delegates].flatMap((owner) => {
-    const namespace = owner.namespace as string; // the kind is namespaced
-    return destinationHosts(owner).map((host) => [spelling(namespace, host), full(host, namespace)]);
-  });
-  return routedByOf(definition, sameList(delegates), JSON.stringify(spelled));
+  const meant = destinationHosts([definition, ...delegates]).map(([host, namespace]) => full(host, namespace));
+  return routedByOf(definition, sameList(delegates), meant.join(' '));
 }
 
-/** Every host that its rules send to, as written. */
-const destinationHosts = remember((definition: Definition<VirtualServiceSpec>): readonly string[] => {
-  const { http, tls, tcp } = definition.spec;
-  const requests = http.flatMap(destinationsOf).map(([{ host }]) => host);
-  const connections = [...tls, ...tcp].flatMap(({ route }) => route.map(({ destination }) => destination.host));
-  return [...new Set([...requests, ...connections])];
+type Spelling = readonly [host: string, namespace: string];
+
+/** Every host that their rules send to, as written, and where it is written. */
+function destinationHosts(owners: readonly Definition<VirtualServiceSpec>[]): readonly Spelling[] {
+  return owners.length === 1 && owners[0] !== undefined ? hostsWrittenIn(owners[0]) : owners.flatMap(hostsWrittenIn);
+}
+
+const hostsWrittenIn = remember(({ spec, namespace }: Definition<VirtualServiceSpec>): readonly Spelling[] => {
+  const requests = spec.http.flatMap(destinationsOf).map(([{ host }]) => host);
+  const connections = [...spec.tls, ...spec.tcp].flatMap(({ route }) =>
+    route.map(({ destination }) => destination.host),
+  );
+  return [...new Set([...requests, ...connections])].map((host) => [host, namespace as string]); // the kind is namespaced
 });
 
+/** `meant` are the full names of all that `destinationHosts` lists, in its order. */
 const routedByOf = remember(
   (
     definition: Definition<VirtualServiceSpec>,
     delegates: readonly Definition<VirtualServiceSpec>[],
-    spelled: string,
-  ): RoutedBy => ({
-    definition,
-    delegates,
-    fullHosts: new Map(JSON.parse(spelled) as [string, string][]), // written by `withDelegates`
-  }),
+    meant: string,
+  ): RoutedBy => {
+    const full = meant.split(' ');
+    const spellings = destinationHosts([definition, ...delegates]);
+    return {
+      definition,
+      delegates,
+      fullHosts: new Map(spellings.map(([host, namespace], i) => [spelling(namespace, host), full[i] ?? host])),
+    };
+  },
 );
 
 /**
