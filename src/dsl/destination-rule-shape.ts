@@ -75,22 +75,27 @@ const warmupSchema = z.strictObject({
   aggression: z.number().gt(0).optional().describe('Above 1 the share grows sooner, below 1 later; default 1'),
 });
 
-const loadBalancerSchema = z.strictObject({
-  simple: refusedValue(
-    z.enum(['UNSPECIFIED', 'LEAST_REQUEST', 'LEAST_CONN', 'ROUND_ROBIN', 'RANDOM', 'PASSTHROUGH']),
-    (simple) => simple === 'PASSTHROUGH',
-    'PASSTHROUGH is not supported: an explicit proxy does not know the address that the caller had in mind',
-  )
-    .optional()
-    .describe('How an instance is chosen for a request. Default: LEAST_REQUEST'),
-  consistentHash: consistentHashSchema
-    .optional()
-    .describe('The same caller meets the same instance, for as long as that is there'),
-  localityLbSetting: notYet('locality'),
-  zoneAwareLbSetting: notYet('locality'),
-  warmup: warmupSchema.optional().describe('How a new instance gets its share. Default: over 30s, from 10 percent'),
-  warmupDurationSecs: positiveDurationField.optional().describe('Deprecated form of warmup.duration'),
-});
+const loadBalancerSchema = z
+  .strictObject({
+    simple: refusedValue(
+      z.enum(['UNSPECIFIED', 'LEAST_REQUEST', 'LEAST_CONN', 'ROUND_ROBIN', 'RANDOM', 'PASSTHROUGH']),
+      (simple) => simple === 'PASSTHROUGH',
+      'PASSTHROUGH is not supported: an explicit proxy does not know the address that the caller had in mind',
+    )
+      .optional()
+      .describe('How an instance is chosen for a request. Default: LEAST_REQUEST'),
+    consistentHash: consistentHashSchema
+      .optional()
+      .describe('The same caller meets the same instance, for as long as that is there'),
+    localityLbSetting: notYet('locality'),
+    zoneAwareLbSetting: notYet('locality'),
+    warmup: warmupSchema.optional().describe('How a new instance gets its share. Default: over 30s, from 10 percent'),
+    warmupDurationSecs: positiveDurationField.optional().describe('Deprecated form of warmup.duration'),
+  })
+  .refine(
+    ({ simple, consistentHash }) => simple === undefined || consistentHash === undefined,
+    'simple and consistentHash exclude each other',
+  );
 
 const tcpPoolSchema = z.strictObject({
   maxConnections: limitField.optional().describe('Connections of one caller at most, default 1024'),

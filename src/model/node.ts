@@ -8,7 +8,7 @@ const MIN_PORTS = 10;
 export const nodeSchema = z.strictObject({
   address: z
     .string()
-    .regex(/^[0-9a-fA-F.:]+$/, 'an address is an IP, such as 10.0.0.11')
+    .refine((text) => z.union([z.ipv4(), z.ipv6()]).safeParse(text).success, 'an address is an IP, such as 10.0.0.11')
     .describe('IP by which other nodes reach this one; inbound and metrics listeners bind to it'),
   cluster: nameField.describe('The Cluster that it belongs to'),
   ports: z
