@@ -6,8 +6,10 @@ import type { MeshSnapshot } from '../model/mesh-snapshot.js';
 import type { Problem } from '../model/problem.js';
 import type { Clock } from '../runtime/clock.js';
 import { Latest } from '../runtime/latest.js';
+import { layersOf } from '../runtime/layered-map.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import type { ClusterJson } from '../xds/envoy-json.js';
 import type { View } from '../xds/resource-cache.js';
 import { type EncodedSet, encodeResources } from './encode-resources.js';
 import type { ProxyScope, TranslatedResources, TranslationProblem } from './translate/index.js';
@@ -70,6 +72,20 @@ export function createPublisher(options: PublishOptions): Publisher {
   let published: MeshSnapshot | undefined;
   const proxies = new Set<PublishedProxy>();
   const statNames = new Map<string, string>();
+  /** Layers of clusters whose names are known: many proxies share one. */
+  let learned = new WeakSet<ReadonlyMap<string, ClusterJson>>();
+
+  /** Only of outbound clusters: what callers see decides about a release, never what the called side says of itself. */
+  const learnStatNames = (clusters: ReadonlyMap<string, ClusterJson>): void => {
+    if (statNames.size + clusters.size > MAX_STAT_NAMES) {
+      statNames.clear();
+      learned = new WeakSet();
+    }
+    for (const [name, { altStatName }] of clusters) {
+      if (name.startsWith('outbound|') && altStatName !== undefined) statNames.set(name, altStatName);
+    }
+    learned.add(clusters);
+  };
 
   const push = (): void => {
     if (next === undefined || next === published) return;
@@ -88,7 +104,7 @@ export function createPublisher(options: PublishOptions): Publisher {
   const serve = (scope: ProxyScope, snapshot: MeshSnapshot, before: Served | undefined): Served | string => {
     try {
       const resources = translate(snapshot, scope);
-      if (before?.resources.clusters !== resources.clusters) learnStatNames(statNames, resources);
+      for (const layer of layersOf(resources.clusters)) if (!learned.has(layer)) learnStatNames(layer);
       const encoded = encodeResources(resources, before?.encoded);
       return { snapshot, resources, encoded, view: viewOf(snapshot, encoded, before?.view) };
     } catch (error) {
@@ -153,14 +169,6 @@ function viewOf(snapshot: MeshSnapshot, encoded: EncodedSet, before: View | unde
   const isSame =
     before !== undefined && [...encoded.byType].every(([typeUrl, map]) => before.byType.get(typeUrl) === map);
   return { storeRevision: snapshot.storeRevision, byType: isSame ? before.byType : encoded.byType };
-}
-
-/** Only of outbound clusters: what callers see decides about a release, never what the called side says of itself. */
-function learnStatNames(statNames: Map<string, string>, { clusters }: TranslatedResources): void {
-  if (statNames.size + clusters.size > MAX_STAT_NAMES) statNames.clear();
-  for (const [name, { altStatName }] of clusters) {
-    if (name.startsWith('outbound|') && altStatName !== undefined) statNames.set(name, altStatName);
-  }
 }
 
 /** `failure` is why the newest snapshot is not what is served. */
