@@ -1,10 +1,11 @@
 // `npm run docs`: writes the pages of docs/reference that are made from the code.
 import { mkdir, writeFile } from 'node:fs/promises';
+import { performancePage } from '../bench/pages/performance.ts';
 import { referencePages } from '../src/cli/reference.ts';
 
 const folder = new URL('../docs/reference/', import.meta.url);
 await mkdir(folder, { recursive: true });
-for (const [name, text] of await referencePages()) {
+for (const [name, text] of [...(await referencePages()), ['performance.md', performancePage()]]) {
   await writeFile(new URL(name, folder), text);
   process.stdout.write(`docs/reference/${name}\n`);
 }

@@ -1,0 +1,139 @@
+/** `docs/reference/performance.md`, made from what the benches have measured. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const results = path.resolve(import.meta.dirname, '../results');
+
+interface Machine {
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly node: string;
+  readonly etcd: string;
+  readonly load: { readonly before: number; readonly after: number };
+}
+
+interface Change {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly cpuSeconds: number;
+  readonly bytesPerProxy: number;
+}
+
+interface Measured {
+  readonly cold: { readonly p99Ms: number; readonly cpuSeconds: number; readonly kBPerProxy: number };
+  readonly route: Change;
+  readonly endpoint: Change;
+  readonly reconnect: { readonly bytesPerProxy: number; readonly cpuSeconds: number };
+  readonly idleCpuPercent: number;
+  readonly memoryMiB: { readonly rest: number; readonly peak: number };
+}
+
+interface XdsResult {
+  readonly rounds: number;
+  readonly mode: string;
+  readonly cases: Readonly<Record<string, Readonly<Record<string, Measured>>>>;
+  readonly at: string;
+  readonly machine: Machine;
+}
+
+interface RegistryResult {
+  readonly instances: number;
+  readonly agents: number;
+  readonly steadyCpuPercent: Readonly<Record<'pilot' | 'etcd' | 'together' | 'etcdWithoutPilot', number>>;
+  readonly changeMs: Readonly<Record<'toProxy' | 'toBareWatcher', { readonly p50: number; readonly p99: number }>>;
+  readonly residentMiB: { readonly pilot: number; readonly etcd: number };
+  readonly at: string;
+  readonly machine: Machine;
+}
+
+const NOTE = '<!-- Made by `npm run docs` from bench/results. Run the benches, do not change this page. -->\n';
+
+export function performancePage(): string {
+  return `${NOTE}# Performance
+
+Ratios count, not the figures: each run measures a reference beside us, on the same machine, in turn. What changes is written to a real etcd through the pilot's API,
+and translated; the time runs from the commit, as a bare watcher of the store sees it, to the moment a proxy has the whole message.
+
+${xdsSection(read<XdsResult>('xds-delta.json'))}
+${registrySection(read<RegistryResult>('registry.json'))}`;
+}
+
+function read<Result>(name: string): Result {
+  return JSON.parse(readFileSync(path.join(results, name), 'utf8')) as Result; // as the bench of this name writes it
+}
+
+function xdsSection({ cases, rounds, mode, at, machine }: XdsResult): string {
+  const tables = Object.entries(cases).map(([name, servers]) => {
+    const rows = Object.entries(servers).map(([server, measured]) => row([server, ...cells(measured)]));
+    return `### ${shapeOf(name)}\n\n${row(columns)}${row(columns.map(() => '---'))}${rows.join('')}`;
+  });
+  return `## Configuration over xDS
+
+\`npm run bench -- xds\`; median of ${rounds} changes, ${mode}, ${on(machine, at)}. \`raw\` sends prepared bytes and is what the machine can do; go-control-plane holds a ready snapshot. Neither of them translates,
+has a store, or sends what a sidecar of ours needs besides routes to services (tunnels, retries, ejection: about twice the bytes).
+
+${tables.join('\n')}`;
+}
+
+const columns = [
+  'server',
+  'all proxies cold: p99 ms, CPU s',
+  'kB per proxy',
+  'weight: p50, p99 ms, CPU s',
+  'B per proxy',
+  'endpoint: p50, p99 ms, CPU s',
+  'B per proxy',
+  'all reconnect: B per proxy, CPU s',
+  'idle CPU %',
+  'MiB at rest, peak',
+];
+
+function cells({ cold, route, endpoint, reconnect, idleCpuPercent, memoryMiB }: Measured): readonly string[] {
+  const change = ({ p50Ms, p99Ms, cpuSeconds }: Change): string => `${p50Ms}, ${p99Ms}, ${cpuSeconds}`;
+  return [
+    `${cold.p99Ms}, ${cold.cpuSeconds}`,
+    String(cold.kBPerProxy),
+    change(route),
+    String(route.bytesPerProxy),
+    change(endpoint),
+    String(endpoint.bytesPerProxy),
+    `${reconnect.bytesPerProxy}, ${reconnect.cpuSeconds}`,
+    String(idleCpuPercent),
+    `${memoryMiB.rest}, ${memoryMiB.peak}`,
+  ];
+}
+
+function shapeOf(name: string): string {
+  const [services, endpoints, proxies] = name.split('x');
+  return `${services} services of ${endpoints} instances, ${proxies} proxies`;
+}
+
+function registrySection({
+  instances,
+  agents,
+  steadyCpuPercent,
+  changeMs,
+  residentMiB,
+  at,
+  machine,
+}: RegistryResult): string {
+  const { toProxy, toBareWatcher } = changeMs;
+  return `## The registry
+
+\`npm run bench -- registry\`; ${instances.toLocaleString('en')} instances registered by ${agents} agents, ${on(machine, at)}.
+
+| | |
+| --- | --- |
+| while nothing happens, percent of a core | pilot ${steadyCpuPercent.pilot}, etcd ${steadyCpuPercent.etcd}, together ${steadyCpuPercent.together} (etcd without a pilot ${steadyCpuPercent.etcdWithoutPilot}) |
+| one instance's change at a subscribed proxy | p50 ${toProxy.p50} ms, p99 ${toProxy.p99} ms (a bare watcher: ${toBareWatcher.p50} and ${toBareWatcher.p99}) |
+| resident | pilot ${residentMiB.pilot} MiB, etcd ${residentMiB.etcd} MiB |
+`;
+}
+
+function on({ cores, memoryGiB, node, etcd, load }: Machine, at: string): string {
+  return `${at.slice(0, 10)} on ${cores} cores, ${memoryGiB} GiB, Node ${node.slice(1)}, etcd ${etcd}, load ${load.before} before`;
+}
+
+function row(texts: readonly string[]): string {
+  return `| ${texts.join(' | ')} |\n`;
+}
