@@ -4,8 +4,8 @@ import type { AnyKind, Kind } from '../model/kind.js';
 import { serviceKind } from '../model/service.js';
 import { type ServiceSpec, servicePorts } from '../model/service-shape.js';
 import { isExportedTo } from './fields.js';
-import { domainOf, fullHostOf, isWildcard, resolveHost, type ServiceName, serviceOfFullHost } from './host.js';
-import { serviceEntryKind } from './service-entry.js';
+import { domainOf, isWildcard, resolveHost, type ServiceName, serviceOfFullHost } from './host.js';
+import { listedHosts } from './service-entry.js';
 import type { ServiceEntrySpec } from './service-entry-shape.js';
 
 export interface KnownHost {
@@ -59,31 +59,6 @@ export function isVisible({ exportTo }: ServiceEntrySpec, owner: string, namespa
 /** Names that a rule of `namespace` could have meant, for a hint. */
 export function hostNames(view: DefinitionView, namespace: string): readonly string[] {
   return [...view.names('Service', namespace), ...listedHosts(view).keys()];
-}
-
-type Listed = ReadonlyMap<string, readonly Definition<ServiceEntrySpec>[]>;
-
-const lists = new WeakMap<readonly Definition<ServiceEntrySpec>[], Listed>();
-
-/** All hosts of ServiceEntries, each with the entries that have it, sorted by namespace and name. */
-function listedHosts(view: DefinitionView): Listed {
-  const entries = view.all(serviceEntryKind);
-  let listed = lists.get(entries);
-  if (listed === undefined) lists.set(entries, (listed = hostsOf(entries)));
-  return listed;
-}
-
-export function hostsOf(entries: readonly Definition<ServiceEntrySpec>[]): Listed {
-  const listed = new Map<string, Definition<ServiceEntrySpec>[]>();
-  for (const entry of entries) {
-    for (const host of new Set(entry.spec.hosts.map(fullHostOf))) {
-      const known = listed.get(host) ?? [];
-      listed.set(host, known);
-      // Of two in one namespace the first by name has it.
-      if (!known.some(({ namespace }) => namespace === entry.namespace)) known.push(entry);
-    }
-  }
-  return listed;
 }
 
 /** Definitions of one kind by the hosts that they name. */

@@ -61,15 +61,15 @@ function checkHost(
       hint: 'give the entry another host, or remove the Service',
     });
   }
-  const rival = view
-    .all(serviceEntryKind)
-    .find((other) => other.namespace === definition.namespace && other.spec.hosts.map(fullHostOf).includes(full));
-  if (rival !== undefined && rival.name < definition.name) {
+  const first = listedHosts(view)
+    .get(full)
+    ?.find((other) => other.namespace === definition.namespace);
+  if (first !== undefined && first.name !== definition.name) {
     report({
       code: 'MESH1009',
       severity: 'warning',
       path,
-      message: `ServiceEntry ${rival.namespace}/${rival.name} already has the host "${host}" and wins`,
+      message: `ServiceEntry ${first.namespace}/${first.name} already has the host "${host}" and wins`,
       hint: 'put its ports and endpoints into one ServiceEntry',
     });
   }
@@ -144,4 +144,29 @@ function checkBytes({ spec }: Definition<ServiceEntrySpec>, report: Report): voi
       hint: 'reach it by CONNECT through MESH_PROXY, or by a port of its own in the egress of a Sidecar',
     });
   }
+}
+
+type Listed = ReadonlyMap<string, readonly Definition<ServiceEntrySpec>[]>;
+
+const lists = new WeakMap<readonly Definition<ServiceEntrySpec>[], Listed>();
+
+/** All hosts of ServiceEntries by their full name, each with the entries that have it: one of each namespace, sorted. */
+export function listedHosts(view: DefinitionView): Listed {
+  const entries = view.all(serviceEntryKind);
+  let listed = lists.get(entries);
+  if (listed === undefined) lists.set(entries, (listed = hostsOf(entries)));
+  return listed;
+}
+
+function hostsOf(entries: readonly Definition<ServiceEntrySpec>[]): Listed {
+  const listed = new Map<string, Definition<ServiceEntrySpec>[]>();
+  for (const entry of entries) {
+    for (const host of new Set(entry.spec.hosts.map(fullHostOf))) {
+      const known = listed.get(host) ?? [];
+      listed.set(host, known);
+      // Of two in one namespace the first by name has it.
+      if (!known.some(({ namespace }) => namespace === entry.namespace)) known.push(entry);
+    }
+  }
+  return listed;
 }

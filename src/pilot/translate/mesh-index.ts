@@ -7,9 +7,9 @@ import { gatewayKind } from '../../dsl/gateway.js';
 import { MESH } from '../../dsl/gateway-name.js';
 import type { GatewaySpec } from '../../dsl/gateway-shape.js';
 import { fullHostOf, isWildcard, serviceOfFullHost, wildcardCovers } from '../../dsl/host.js';
-import { fullHostsIn, hostsOf, isVisible } from '../../dsl/known-host.js';
+import { fullHostsIn, isVisible } from '../../dsl/known-host.js';
 import { protocolOf } from '../../dsl/protocol.js';
-import { serviceEntryKind } from '../../dsl/service-entry.js';
+import { listedHosts } from '../../dsl/service-entry.js';
 import type { ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { destinationsOf, precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
 import { isForSidecars, type VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
@@ -173,9 +173,7 @@ export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((def
     );
     services.set(key, entry);
   }
-  const listed = [...hostsOf(definitions.all(serviceEntryKind))].filter(
-    ([host]) => ownService({ services, domain }, host) === undefined,
-  );
+  const listed = [...listedHosts(definitions)].filter(([host]) => ownService({ services, domain }, host) === undefined);
   const external = new Map(
     listed
       .toSorted(byKey)

@@ -302,3 +302,17 @@ it('the page about external services is told as it is', () => {
   });
   expect(translated({ yaml }).listeners.has('egress|127.0.0.2|5432')).toBe(false);
 });
+
+it('of two ServiceEntries of a namespace with one host the first by name has it, and the other is told', () => {
+  const yaml = yamls(
+    entry('a', `{ hosts: [x.example.com], resolution: STATIC, ${http80}, endpoints: [{ address: 10.0.0.1 }] }`),
+    entry('b', `{ hosts: [x.example.com], resolution: STATIC, ${http80}, endpoints: [{ address: 10.0.0.2 }] }`),
+  );
+  expect(endpointsAt(translated({ yaml }), 'x.example.com')).toEqual(['10.0.0.1:80']);
+  expect(problemsIn(yaml)).toMatchObject([
+    {
+      path: 'ServiceEntry default/b spec.hosts[0]',
+      message: expect.stringContaining('default/a already has the host'),
+    },
+  ]);
+});
