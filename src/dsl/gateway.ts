@@ -7,6 +7,7 @@ import { versionKind } from '../model/version.js';
 import { networkingVersions } from './fields.js';
 import { type GatewaySpec, gatewaySchema } from './gateway-shape.js';
 import { ingressRule } from './retired-kinds.js';
+import { unreadTls } from './server-tls.js';
 
 export const gatewayKind = defineKind<GatewaySpec>({
   kind: 'Gateway',
@@ -26,6 +27,7 @@ export const gatewayKind = defineKind<GatewaySpec>({
 
 /** A Gateway configures Envoys that are there. Without any, or on a port that none of them has, nobody listens. */
 function checkGateway({ spec }: Definition<GatewaySpec>, view: DefinitionView, report: Report): void {
+  checkTls(spec, report);
   const edges = edgesOf(spec, view);
   if (edges.length === 0) {
     report({
@@ -46,6 +48,20 @@ function checkGateway({ spec }: Definition<GatewaySpec>, view: DefinitionView, r
       path: ['spec', 'servers', i, 'port', 'number'],
       message: `none of ${edges.map(({ name }) => name).join(', ')} has port ${port.number}: nobody listens there`,
       hint: `its ports are ${[...ports].join(', ')}; add it to the Service`,
+    });
+  }
+}
+
+function checkTls({ servers }: GatewaySpec, report: Report): void {
+  for (const [i, { tls }] of servers.entries()) {
+    const message = tls && unreadTls(tls);
+    if (message === undefined) continue;
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path: ['spec', 'servers', i, 'tls', 'caCertificates'],
+      message,
+      hint: 'write mode: MUTUAL or OPTIONAL_MUTUAL, or leave it out',
     });
   }
 }

@@ -114,6 +114,13 @@ export function certificatesOf(tls: ServerTls): readonly { certificate: string; 
   }));
 }
 
+/** Istio's own samples have it, so it is told and not refused. */
+export function unreadTls({ mode, caCertificates }: ServerTls): string | undefined {
+  return mode === 'SIMPLE' && caCertificates !== undefined
+    ? 'SIMPLE asks no client for a certificate: nobody looks at caCertificates'
+    : undefined;
+}
+
 function misfits(tls: ServerTls): readonly string[] {
   if (tls.mode === 'ISTIO_MUTUAL' || tls.mode === 'AUTO_PASSTHROUGH') return []; // refused as they are
   if (isPassedThrough(tls)) {
@@ -138,9 +145,6 @@ function misfits(tls: ServerTls): readonly string[] {
       : [
           'subjectAltNames, verifyCertificateSpki, verifyCertificateHash and caCrl look at the client: write MUTUAL or OPTIONAL_MUTUAL',
         ]),
-    ...(asksClients(tls) || tls.caCertificates === undefined
-      ? []
-      : ['SIMPLE asks no client for a certificate: write MUTUAL, or leave caCertificates out']),
     ...(tls.httpsRedirect ? ['httpsRedirect belongs to a plain HTTP port'] : []),
     ...(isOrdered(tls) ? [] : ['minProtocolVersion is newer than maxProtocolVersion']),
   ];

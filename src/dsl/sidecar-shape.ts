@@ -6,7 +6,7 @@ import { hostField, wildcardHostField } from './fields.js';
 
 import { notYet, refusedValue } from './not-yet.js';
 import { protocolOf, protocolWordField, protocolWords } from './protocol.js';
-import { type ServerTls, serverTlsSchema } from './server-tls.js';
+import { type ServerTls, serverTlsSchema, unreadTls } from './server-tls.js';
 import {
   isIpAddress,
   isUnixAddress,
@@ -195,7 +195,8 @@ function tlsMisfit(protocol: string | undefined, tls: ServerTls): string | undef
   if (!/^(HTTPS|TLS)$/i.test(protocol ?? '')) return 'tls is for a port with protocol HTTPS or TLS';
   if (tls.httpsRedirect) return 'there is no plain port to redirect from: leave httpsRedirect out';
   if (tls.tlsCertificates !== undefined) return 'write serverCertificate and privateKey in place of tlsCertificates';
-  return tls.subjectAltNames === undefined ? undefined : 'who may call is said by an AuthorizationPolicy, not here';
+  if (tls.subjectAltNames !== undefined) return 'who may call is said by an AuthorizationPolicy, not here';
+  return unreadTls(tls);
 }
 
 /** Requests of a Sidecar's listener are routed; of anything else the bytes go on. */

@@ -21,7 +21,7 @@ import {
 } from './fields.js';
 import { gatewayNameField, holdsAt, MESH } from './gateway-name.js';
 import { isWithinHost } from './host.js';
-import { notYet } from './not-yet.js';
+import { notYet, refusedValue } from './not-yet.js';
 
 const matchSchema = z.strictObject({
   name: z.string().optional().describe('For readers'),
@@ -282,6 +282,9 @@ const httpSchema = z
     mirror_percent: integerPercentField.optional().describe('Deprecated form of mirrorPercentage'),
     corsPolicy: corsSchema.optional().describe('Which scripts of other origins may call'),
     directResponse: directResponseSchema.optional().describe('They are answered by the sidecar of the caller'),
+    websocketUpgrade: refusedValue(z.boolean(), (value) => !value, 'web sockets are always passed on: leave it out')
+      .optional()
+      .describe('Of older Istio. Web sockets are always passed on'),
     delegate: z
       .strictObject({
         name: z.string().min(1).describe('A VirtualService without hosts'),

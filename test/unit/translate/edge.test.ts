@@ -346,6 +346,12 @@ describe('what a user is told at once', () => {
       gateway('{ port: { number: 99, name: web, protocol: HTTP }, hosts: [a.b] }'),
       'none of edge has port 99: nobody listens there',
     ],
+    [
+      gateway(
+        `{ port: { number: 8443, name: a, protocol: HTTPS }, hosts: [a.b], tls: ${TLS.replace('}', ', caCertificates: /ca }')} }`,
+      ),
+      'SIMPLE asks no client for a certificate: nobody looks at caCertificates',
+    ],
     [virtualService(toShop), 'there is no Gateway "default/front": until there is, nobody serves these rules there'],
   ])('warns: %s', (yaml, message) => {
     expect(problemsIn(yamls(services, yaml)).map((problem) => problem.message)).toEqual([message]);
