@@ -25,6 +25,7 @@ import type {
   NodeItem,
   PlanRequest,
   PlanResponse,
+  ProxyChangesResponse,
   ProxyConfig,
   ProxyItem,
   RollbackRequest,
@@ -111,6 +112,7 @@ export interface Api {
   grayHistory(namespace: string, service: string): Promise<List<GrayHistoryItem>>;
   proxies(): Promise<List<ProxyItem>>;
   proxyConfig(proxy: string, type: string): Promise<ProxyConfig>;
+  proxyChanges(request: ApplyRequest): Promise<ProxyChangesResponse>;
   callerView(request: CallerViewRequest): Promise<CallerView>;
   /** Waits on the server until every live proxy has acknowledged that store revision. */
   acks(storeRevision: string, waitMs: number): Promise<AckWaitResponse>;
@@ -157,6 +159,7 @@ export function createApi(transport: Transport, options: ApiOptions): Api {
     grayHistory: (namespace, service) => get(path(['v1', 'gray', namespace, service, 'history'])),
     proxies: () => get('/v1/proxies?all=true'),
     proxyConfig: (proxy, type) => get(path(['v1', 'proxies', proxy, 'config'], { type })),
+    proxyChanges: (request) => post('/v1/proxy-changes', request),
     callerView: (request) => get(path(['v1', 'caller-view'], { ...request })),
     acks: (storeRevision, waitMs) =>
       call({ method: 'GET', path: path(['v1', 'acks'], { storeRevision, timeoutMs: waitMs }) }, waitMs + ACK_MARGIN_MS),

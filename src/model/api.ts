@@ -387,6 +387,28 @@ export interface CallerView {
   readonly leftOut: readonly { readonly rule: string; readonly why: string }[];
 }
 
+/** POST /v1/proxy-changes with an ApplyRequest : what that would change in the Envoys that run. Nothing is written. */
+export interface ProxyChangesResponse {
+  readonly revision: number;
+  /** Instances that were looked at. */
+  readonly proxies: number;
+  readonly groups: readonly ProxyChangeGroup[];
+}
+
+/** Proxies that change alike. */
+export interface ProxyChangeGroup {
+  readonly proxies: readonly string[];
+  readonly changes: readonly ResourceChange[];
+}
+
+export interface ResourceChange {
+  readonly type: 'listeners' | 'routes' | 'clusters' | 'endpoints';
+  readonly name: string;
+  readonly action: 'added' | 'removed' | 'changed';
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
 /** GET /v1/acks?storeRevision=N&timeoutMs= : answers when every live pilot's proxies have acknowledged that revision, or 504. */
 export interface AckWaitResponse {
   readonly acked: boolean;

@@ -1,10 +1,11 @@
 /** What a change of definitions did, or would do. */
 import { createTwoFilesPatch } from 'diff';
 import { stringify } from 'yaml';
-import type { ApplyResponse, ChangeSummary } from '../../model/api.js';
+import type { ApplyResponse, ChangeSummary, ProxyChangeGroup } from '../../model/api.js';
 import { describeDefinition } from '../../model/definition.js';
 import type { ChangeAction } from '../../model/revision.js';
 import type { Style, Tone } from './color.js';
+import { counted } from './count.js';
 
 const tones: Readonly<Record<ChangeAction, Tone>> = {
   created: 'good',
@@ -43,7 +44,25 @@ export function formatDiff(changes: readonly ChangeSummary[], style: Style): str
 }
 
 function documentDiff(change: ChangeSummary): string {
-  const name = describeDefinition(named(change));
+  return unifiedDiff(describeDefinition(named(change)), change);
+}
+
+/** Per group of proxies that change alike: who, and a unified diff of each Envoy resource. */
+export function formatProxyChanges(groups: readonly ProxyChangeGroup[], style: Style): string {
+  return groups
+    .map(({ proxies, changes }) => {
+      const shown = proxies.slice(0, MAX_PROXIES).join(', ');
+      const more = proxies.length > MAX_PROXIES ? ` and ${proxies.length - MAX_PROXIES} more` : '';
+      const head = `${counted(proxies.length, 'instance')}: ${shown}${more}\n`;
+      const diffs = changes.map((change) => colorDiff(unifiedDiff(`${change.type} ${change.name}`, change), style));
+      return style.tone('bold', head) + diffs.join('');
+    })
+    .join('\n');
+}
+
+const MAX_PROXIES = 5;
+
+function unifiedDiff(name: string, change: { readonly before?: unknown; readonly after?: unknown }): string {
   const text = (value: unknown): string => (value === undefined ? '' : stringify(value, { lineWidth: 0 }));
   const before = change.before === undefined ? '/dev/null' : `stored ${name}`;
   const after = change.after === undefined ? '/dev/null' : `new ${name}`;

@@ -1,11 +1,22 @@
 /** Proxies: which versions they have, what they are served, and waiting for them. */
 import { z } from 'zod';
-import { type List, type ProxyConfig, type ProxyItem, proxyConfigTypes } from '../../model/api.js';
+import {
+  type List,
+  type ProxyChangesResponse,
+  type ProxyConfig,
+  type ProxyItem,
+  proxyConfigTypes,
+} from '../../model/api.js';
+import { applyRequest } from '../../model/api-requests.js';
+import { viewOf } from '../../model/definition.js';
+import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
 import type { NodePlan } from '../../model/node-plan.js';
 import { byText } from '../../model/order.js';
 import { instanceBootstrap } from '../../planner/bootstrap.js';
 import { MeshError, messageOf } from '../../runtime/mesh-error.js';
 import { callerView } from '../caller-view.js';
+import { indexAfter } from '../operations/apply.js';
+import { proxyChanges } from '../proxy-changes.js';
 import { waitAcks } from './acks.js';
 import type { ApiContext, LivePilot } from './context.js';
 import { listOf } from './lists.js';
@@ -66,6 +77,22 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
       answer: 'CallerView',
       async handle({ query, signal }) {
         return callerView((await readMeshView(api, signal)).state.snapshot, query);
+      },
+    }),
+    defineRoute({
+      method: 'post',
+      path: '/v1/proxy-changes',
+      summary: 'What these definitions would change in the Envoys that run; nothing is written',
+      body: applyRequest,
+      answer: 'ProxyChangesResponse',
+      async handle({ body, signal }) {
+        const { state } = await readMeshView(api, signal);
+        const definitions = viewOf(indexAfter(state, body, { keys: api.store.keys, kinds: api.kinds }));
+        const mesh = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
+        const { snapshot } = state;
+        const proxies = [...snapshot.plans.values()].reduce((sum, { instances }) => sum + instances.length, 0);
+        const groups = proxyChanges(snapshot, { ...snapshot, definitions, mesh });
+        return { revision: snapshot.revision, proxies, groups } satisfies ProxyChangesResponse;
       },
     }),
     defineRoute({

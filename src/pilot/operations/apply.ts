@@ -1,5 +1,5 @@
 import type { ApplyRequest, ApplyResponse } from '../../model/api.js';
-import type { Definition } from '../../model/definition.js';
+import type { Definition, DefinitionIndex } from '../../model/definition.js';
 import { selects } from '../../model/labels.js';
 import { sortProblems } from '../../model/problem.js';
 import { validateFiles } from '../../model/validate.js';
@@ -29,12 +29,21 @@ export async function apply(
   return definitionAnswer(committed);
 }
 
-/** Throws InvalidInput with every problem at once. */
-export function decideApply(state: MeshState, request: ApplyRequest, options: SnapshotOptions): DefinitionDecision {
-  const { namespace, prune } = request;
+/** The mesh as it would be; throws what `apply` would throw. */
+export function indexAfter(state: MeshState, request: ApplyRequest, options: SnapshotOptions): DefinitionIndex {
+  decideApply(state, request, options);
+  return readFiles(state, request, options).after;
+}
+
+function readFiles(state: MeshState, { files, namespace, prune }: ApplyRequest, { kinds }: SnapshotOptions) {
   const pruned = prune === undefined ? [] : definitionsWith(state, prune);
   const base = withoutDefinitions(state.index, pruned);
-  const files = validateFiles(request.files, options.kinds, state.index, { namespace, base });
+  return { pruned, ...validateFiles(files, kinds, state.index, { namespace, base }) };
+}
+
+/** Throws InvalidInput with every problem at once. */
+export function decideApply(state: MeshState, request: ApplyRequest, options: SnapshotOptions): DefinitionDecision {
+  const { pruned, ...files } = readFiles(state, request, options);
   const isNamed = (kind: string, ns: string | undefined, name: string): boolean =>
     files.definitions.some((d) => d.kind === kind && d.namespace === ns && d.name === name);
   const removed = pruned.filter((d) => !isNamed(d.kind, d.namespace, d.name));
