@@ -84,11 +84,12 @@ function inputsOf(
   targets: readonly string[],
 ): readonly unknown[] {
   const index = indexOf(snapshot.definitions);
+  const sidecar = sidecarOf(snapshot.definitions.all(sidecarKind), caller, index.rootNamespace);
   const hosts = [
     ...callees.map((key) => index.services.get(key)),
     ...targets.map((host) => findHost(index, host, caller.namespace)),
+    egressProxy(index, caller, sidecar),
   ];
-  const sidecar = sidecarOf(snapshot.definitions.all(sidecarKind), caller, index.rootNamespace);
   const visible = hostsInScope(index, caller, sidecar);
   const changing = [...hosts, ...visible].flatMap((host) =>
     host === undefined ? [] : [snapshot.releases.get(host.key), endpointsOf(snapshot, host)],

@@ -1,4 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { serviceEntryKind } from '../../../src/dsl/service-entry.js';
+import { sidecarKind } from '../../../src/dsl/sidecar.js';
+import { indexDefinitions, viewOf } from '../../../src/model/definition.js';
+import { serviceKind } from '../../../src/model/service.js';
+import { versionKind } from '../../../src/model/version.js';
 import { translate } from '../../../src/pilot/translate/index.js';
 import { endpoint, problemsIn, proxy, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources, simulate } from '../../support/simulate.js';
@@ -134,6 +139,29 @@ describe('a host that nobody knows', () => {
       { code: 'MESH1010', message: 'host "gone" is no service' },
     ]);
   });
+});
+
+it('what a proxy sees is made anew when its Sidecar, its egress proxy or a workload changes, and only then', () => {
+  const scope = proxy([{ service: 'reviews' }]);
+  const policy = sidecar(
+    '{ egress: [{ hosts: ["*/api.example.com"] }], outboundTrafficPolicy: { mode: ALLOW_ANY, egressProxy: { host: ratings, port: { number: 9080 } } } }',
+  );
+  const snapshot = world({ yaml: yamls(mesh, policy) });
+  const before = translate(snapshot, scope);
+  const without = (kind: string, name: string) => {
+    const all = [serviceKind, serviceEntryKind, sidecarKind, versionKind].flatMap((one) =>
+      snapshot.definitions.all<unknown>(one),
+    );
+    return {
+      ...snapshot,
+      definitions: viewOf(indexDefinitions(all.filter((d) => d.kind !== kind || d.name !== name))),
+    };
+  };
+  const nobody = (resources: typeof before) => simulate(resources, { host: 'nobody.example.net' });
+  expect(nobody(before)).toMatchObject({ shares: [{ cluster: 'outbound|9080||ratings.default.svc.cluster.local' }] });
+  expect(nobody(translate(without('Service', 'ratings'), scope))).toMatchObject({ status: 404 });
+  expect(nobody(translate(without('Sidecar', 'default'), scope))).toMatchObject({ status: 404 });
+  expect(translate(without('ServiceEntry', 'web'), scope).routes).toBe(before.routes);
 });
 
 describe('the ingress of a Sidecar', () => {
