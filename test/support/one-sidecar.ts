@@ -37,7 +37,7 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
     metrics: await freePort(),
     upstreams: {},
   };
-  const scope = proxy([], { address: '127.0.0.1', ports, ...over });
+  const scope = proxy(over.upstreams ?? [], { address: '127.0.0.1', ports, ...over });
   publish(serviceYaml('productpage', ['v1']));
   const envoy = await startEnvoy({ bootstrap: bootstrapOf(scope, xds.address) });
   await until('the sidecar has its first configuration', acked);

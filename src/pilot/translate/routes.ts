@@ -12,6 +12,7 @@ import { remember } from './remember.js';
 import { clusterName, type RulePlace, routeAction } from './route-action.js';
 import { routeMatch } from './route-match.js';
 import { connectDestinations } from './streams.js';
+import { toldRoute } from './told-route.js';
 import { TUNNEL_CLUSTER } from './tunnel.js';
 import { UNDELIVERED_HEADER } from './undelivered.js';
 
@@ -48,7 +49,7 @@ export const outboundRoutes: (
   name: string,
 ) => RouteConfigurationJson = remember(
   (virtualHosts: readonly VirtualHostJson[], others: VirtualHostJson, name: string): RouteConfigurationJson =>
-    callerRoutes(name, [...virtualHosts, others]),
+    sidecarRoutes(name, [...virtualHosts, others]),
 );
 
 /** On a listener that stands for one port, the bare host means that port. */
@@ -71,13 +72,18 @@ export const upstreamRoutes: (
 ) => RouteConfigurationJson = remember((port: HostPort, rules: Rules, targets: readonly Callee[], name: string) => {
   const place = placeOf({ port, targets });
   const routes = rules.flatMap((rule) => ruleRoutes(rule, place));
-  return callerRoutes(name, [{ name, domains: ['*'], routes }]);
+  return sidecarRoutes(name, [{ name, domains: ['*'], routes }]);
 });
 
 /** The service of such a listener is gone: Envoy must still be told, or it waits. */
 export const absentRoutes: (upstream: ProxyUpstream, name: string) => RouteConfigurationJson = remember(
-  (_upstream: ProxyUpstream, name: string): RouteConfigurationJson => callerRoutes(name, [unknownHost]),
+  (_upstream: ProxyUpstream, name: string): RouteConfigurationJson => sidecarRoutes(name, [unknownHost]),
 );
+
+/** A caller in the mesh may ask for the route that it met; one at the edge may not. */
+function sidecarRoutes(name: string, virtualHosts: readonly VirtualHostJson[]): RouteConfigurationJson {
+  return { ...callerRoutes(name, virtualHosts), responseHeadersToAdd: [toldRoute] };
+}
 
 export function callerRoutes(name: string, virtualHosts: readonly VirtualHostJson[]): RouteConfigurationJson {
   return {
