@@ -5,13 +5,16 @@ import { z } from 'zod';
  * and ignored is the worst answer. Making it real means putting a schema in its place.
  */
 export function notYet(reason: string): z.ZodOptional<z.ZodType<never>> {
-  return z
-    .custom<never>(() => false, {
-      error: (issue) => `${String(issue.path?.at(-1) ?? 'this')} is not supported yet: ${reason}`,
-      params: { problem: 'MESH1017' },
-    })
-    .optional()
-    .describe(`Not served: ${reason}`);
+  return (
+    z
+      .custom<never>(() => false, {
+        error: (issue) => `${String(issue.path?.at(-1) ?? 'this')} is not supported yet: ${reason}`,
+        params: { problem: 'MESH1017' },
+      })
+      .optional()
+      // `not: {}` is JSON Schema for "never", so that an editor marks it too.
+      .meta({ description: `Not served: ${reason}`, not: {} })
+  );
 }
 
 /** The same for a value of a field that is otherwise served. */

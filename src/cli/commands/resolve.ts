@@ -58,7 +58,7 @@ export const command = defineCommand<Options>({
       value: { apiVersion: 'mesh/v1', kind: 'Resolution', revision: view.revision, caller: view.caller, ...resolution },
       text: textOf(request, view.caller, resolution),
     });
-    if (resolution.route === undefined) session.say(adviceOf(host, view.caller));
+    if (resolution.route === undefined) session.say(adviceOf(resolution, view.caller));
   },
 });
 
@@ -129,7 +129,8 @@ function textOf({ host, method, path }: MeshRequest, caller: string, resolution:
   return `${head}${where}${rest}`;
 }
 
-function adviceOf(host: string, caller: string): string {
-  if (caller === '') return `No rule takes it. See \`mesh get services\` for the names that ${host} could be.`;
-  return `No rule takes it. A caller reaches its upstreams only: see \`mesh get service ${caller.split('/')[1] ?? ''} -o yaml\`.`;
+function adviceOf({ host, notTaken }: Resolution, caller: string): string {
+  if (notTaken.length > 0) return 'No rule takes it: a last rule without conditions would.';
+  if (caller === '') return `No host of the mesh is called ${host}: see \`mesh get services\`.`;
+  return `A caller reaches its upstreams only: see \`mesh get service ${caller.split('/')[1] ?? ''} -o yaml\`.`;
 }

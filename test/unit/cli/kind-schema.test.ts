@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type FieldSchema, fieldsOf, notesOf, schemaAt, specSchema } from '../../../src/cli/kind-schema.js';
+import { type FieldSchema, fieldsOf, notesOf, refusalOf, schemaAt, specSchema } from '../../../src/cli/kind-schema.js';
 import { allKinds } from '../../../src/dsl/kinds.js';
 
 /** Words come first in the notes and begin with a capital; `one of`, `default` and a range follow. */
@@ -10,6 +10,21 @@ function undescribed(schema: FieldSchema, above: readonly string[] = []): string
     return /^[A-Z`]/.test(notes) ? inner : [path.join('.'), ...inner];
   });
 }
+
+describe('a field that is not served', () => {
+  it('is never right for an editor, and says why', () => {
+    const [kind] = allKinds.filter((one) => one.kind === 'VirtualService');
+    const field = kind && schemaAt(specSchema(kind), ['http', 'fault', 'delay', 'exponentialDelay']);
+    expect(field).toMatchObject({ not: {}, description: 'Not served: Istio refuses it too' });
+    expect(field && refusalOf(field)).toBe('Istio refuses it too');
+  });
+
+  it('is told of a value as well', () => {
+    const [kind] = allKinds.filter((one) => one.kind === 'DestinationRule');
+    const simple = kind && schemaAt(specSchema(kind), ['trafficPolicy', 'loadBalancer', 'simple']);
+    expect(simple && notesOf(simple)).toContain('not served: PASSTHROUGH is not supported');
+  });
+});
 
 describe('the fields of the kinds', () => {
   it.each(allKinds.map((kind) => [kind.kind, kind] as const))('%s: each says what it is for', (_name, kind) => {
