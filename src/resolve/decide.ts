@@ -120,9 +120,18 @@ function clustersOf(resources: EnvoyResources, { route }: RouteJson): readonly C
   }));
 }
 
-export function endpointsOf(resources: EnvoyResources, cluster: string): readonly FoundEndpoint[] {
+const namedByCaller: FoundEndpoint = {
+  address: 'the host that the caller names',
+  node: '',
+  instance: '',
+  version: '',
+  health: '-',
+};
+
+function endpointsOf(resources: EnvoyResources, cluster: string): readonly FoundEndpoint[] {
   const json = resources.clusters.get(cluster);
   if (json === undefined) throw new Error(`there is no cluster ${cluster}`);
+  if (json.clusterType !== undefined) return [namedByCaller]; // dynamic_forward_proxy
   const assignment = json.loadAssignment ?? resources.endpoints.get(json.edsClusterConfig?.serviceName || cluster);
   return (assignment?.endpoints ?? []).flatMap(({ lbEndpoints = [] }) =>
     lbEndpoints.map(({ endpoint, healthStatus, metadata }) => {

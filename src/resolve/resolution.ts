@@ -110,7 +110,8 @@ function destinationOf(
   const [, service] = (resources.clusters.get(cluster)?.altStatName ?? '').split(';');
   const versions = [...new Set(endpoints.map(({ version }) => version).filter((version) => version !== ''))];
   return {
-    service: service || host || cluster,
+    // The statistics' name of a host that is no service of ours has its dots changed.
+    service: service !== undefined && host.startsWith(`${service}.`) ? service : host || cluster,
     version: versions.length === 0 ? subset : versions.toSorted().join(','),
     weight: Math.round(share * of * 1e6) / 1e4,
     cluster,

@@ -1,5 +1,6 @@
 /** `mesh resolve` below the command line: definitions to the words of a person. */
 import { describe, expect, it } from 'vitest';
+import type { CallerView } from '../../../src/model/api.js';
 import { callerView } from '../../../src/pilot/caller-view.js';
 import { decide } from '../../../src/resolve/decide.js';
 import { requestOf } from '../../../src/resolve/request.js';
@@ -39,15 +40,19 @@ const snapshot = world({
   endpoints: [endpoint('reviews/v1@10.0.0.1:9001'), endpoint('reviews/v2@10.0.0.2:9002')],
 });
 
+function resourcesOf({ resources }: CallerView) {
+  const byName = (type: keyof CallerView['resources']): Map<string, object> =>
+    new Map(resources[type].map(({ name, resource }) => [name, resource as object]));
+  return { routes: byName('routes'), clusters: byName('clusters'), endpoints: byName('endpoints') };
+}
+
 function resolved(request: Parameters<typeof requestOf>[0], from?: string): Resolution {
   const view = callerView(snapshot, {
     host: request.host,
     namespace: 'default',
     ...(from === undefined ? {} : { from }),
   });
-  const byName = (type: keyof typeof view.resources): Map<string, object> =>
-    new Map(view.resources[type].map(({ name, resource }) => [name, resource as object]));
-  const resources = { routes: byName('routes'), clusters: byName('clusters'), endpoints: byName('endpoints') };
+  const resources = resourcesOf(view);
   expect(decide(resources, 'outbound', requestOf(request)).virtualHost).toBeDefined();
   return resolve(resources, 'outbound', requestOf(request));
 }
@@ -99,6 +104,18 @@ describe('a resolution', () => {
       { name: 'answer', value: '404, it may call no such host' },
     ]);
     expect(resolved({ host: 'ratings' }).destinations).toMatchObject([{ service: 'ratings', weight: 100 }]);
+  });
+});
+
+it('a host of a wildcard is the one that the caller names', () => {
+  const text = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: any }
+spec: { hosts: ["*.example.com"], ports: [{ number: 80, name: http, protocol: HTTP }] }`;
+  const view = callerView(world({ yaml: text }), { host: 'a.example.com', namespace: 'default' });
+  expect(resolve(resourcesOf(view), 'outbound', requestOf({ host: 'a.example.com' }))).toMatchObject({
+    route: { kind: 'ServiceEntry' },
+    destinations: [{ service: '*.example.com', endpoints: [{ address: 'the host that the caller names' }] }],
   });
 });
 
