@@ -285,7 +285,7 @@ describe('the ways to the mesh', () => {
     });
     expect(done.stdout).toBe('reviews\n');
     expect(await cli(['__complete', '--', 'gray', 'status', ''])).toMatchObject({ exit: 0, stdout: '', stderr: '' });
-    expect((await cli(['__complete', '--', 'get', 'serv'])).stdout).toBe('services\n');
+    expect((await cli(['__complete', '--', 'get', 'services'])).stdout).toBe('services\n');
     expect((await cli(['__complete', '--', 'get', 'services', '-o', 'j'])).stdout).toBe('json\n');
   });
 
