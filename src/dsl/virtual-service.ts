@@ -244,13 +244,19 @@ function hostsOf({ hosts }: VirtualServiceSpec): readonly string[] {
   return hosts;
 }
 
-/** Of two VirtualServices for one host the first by name wins, then the first by namespace: nothing tells their ages. */
-export function precedes(
-  one: Pick<Definition, 'name' | 'namespace'>,
-  other: Pick<Definition, 'name' | 'namespace'>,
-): boolean {
+/** Of two definitions for one host the older one wins, then the first by name, then by namespace. */
+export function precedes(one: Ranked, other: Ranked): boolean {
+  const [first, second] = [createdAt(one), createdAt(other)];
+  if (first !== second) return first < second;
   if (one.name !== other.name) return one.name < other.name;
   return (one.namespace ?? '') < (other.namespace ?? '');
+}
+
+type Ranked = Pick<Definition, 'name' | 'namespace' | 'document'>;
+
+/** In ms; what does not say when it was made counts as new. */
+function createdAt({ document }: Ranked): number {
+  return document.metadata.creationTimestamp === undefined ? Infinity : Date.parse(document.metadata.creationTimestamp);
 }
 
 /** Every destination of a rule, mirrors included, with its place below the rule. */

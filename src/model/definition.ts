@@ -7,6 +7,8 @@ export interface ObjectMeta {
   readonly namespace?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** As Kubernetes wrote it, in files that were taken from there: of two that conflict, the older one wins. */
+  readonly creationTimestamp?: string | undefined;
 }
 
 /** A document exactly as the user wrote it, as JSON. This is what is stored and what `get` returns. */

@@ -96,6 +96,7 @@ const envelopeSchema = z.strictObject({
     namespace: z.string().regex(NAME_PATTERN, 'a namespace is 1 to 40 of a-z, 0-9 and -').optional(),
     labels: labelsField.optional(),
     annotations: labelsField.optional(),
+    creationTimestamp: z.iso.datetime().optional(),
   }),
   spec: z.unknown().optional(),
 });

@@ -230,9 +230,12 @@ function redirectAction(redirect: Redirect, { port }: RulePlace): RedirectAction
   };
 }
 
-/** Envoy leaves out a port that is the scheme's own, so that naming it is how a port is dropped. */
-function redirectPort({ port, scheme }: Redirect, calledPort: number): Pick<RedirectActionJson, 'portRedirect'> {
-  if (port === undefined) return {};
+/** A new authority comes without the called port; where the host stays, naming the scheme's own port replaces the called one. */
+function redirectPort(
+  { port, scheme, authority }: Redirect,
+  calledPort: number,
+): Pick<RedirectActionJson, 'portRedirect'> {
+  if (port === undefined || (port === 'strip' && authority !== undefined)) return {};
   if (port === 'request') return { portRedirect: calledPort };
   return { portRedirect: port === 'strip' ? (defaultPorts[scheme ?? 'http'] as number) : port };
 }

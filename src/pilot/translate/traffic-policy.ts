@@ -24,8 +24,8 @@ export function trafficPolicy(policy: TrafficPolicy | undefined): ClusterJson {
     ...balancing(policy?.loadBalancer),
     commonLbConfig: {
       // Below this share of healthy instances all of them are used: many that vanish at once are more often the registry's
-      // trouble than theirs.
-      healthyPanicThreshold: { value: outlier?.minHealthPercent ?? PANIC_PERCENT },
+      // trouble than theirs. Who writes an outlier detection gets Istio's: none, unless it says `minHealthPercent`.
+      healthyPanicThreshold: { value: outlier === undefined ? PANIC_PERCENT : (outlier.minHealthPercent ?? 0) },
       updateMergeWindow: '0.5s',
     },
     circuitBreakers: circuitBreakers(pool, policy?.retryBudget),
