@@ -66,7 +66,6 @@ const deviation = z.strictObject({
 export type ProbeRequest = z.infer<typeof request>;
 export type Seen = z.infer<typeof seen>;
 export type Probe = z.infer<typeof probe>;
-export type Refusal = z.infer<typeof refusal>;
 export type ConformanceCase = z.infer<typeof conformanceCase>;
 export type Deviation = z.infer<typeof deviation>;
 

@@ -50,7 +50,7 @@ async function send(wish: ProbeRequest, id: string, proxyPort: number, agent: Ag
     const response = await respond(wish, id, proxyPort, agent);
     const body = await text(response);
     const latencyMs = performance.now() - start;
-    const backend = response.headers['x-backend'];
+    const backend = response.headers['x-backend']?.toString();
     const saw = backend === undefined ? undefined : (JSON.parse(body) as { path: string; headers: { host: string } });
     return {
       outcome: `${response.statusCode} ${backend ?? '-'}`,
