@@ -49,7 +49,6 @@ export const differences: readonly Difference[] = [
   { ids: ['8'], why: 'httpsRedirect at a port that is HTTPS already does nothing' },
   { ids: ['10'], why: 'a host in the namespace ~ is in no namespace' },
   { ids: ['28'], why: 'bind to a socket: it would stand in the container of the gateway' },
-  { ids: [], why: 'caCertificates with SIMPLE: no client is asked for a certificate, so they do nothing' },
   { ids: ['37', '54'], why: 'three certificates: Envoy has one of RSA and one of ECDSA' },
   { ids: ['61'], why: 'a revocation list with PASSTHROUGH, where TLS does not end' },
   { ids: ['62'], why: 'ISTIO_MUTUAL is for certificates that the mesh issues, which it does not yet' },
