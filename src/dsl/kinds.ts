@@ -1,6 +1,7 @@
 import type { AnyKind } from '../model/kind.js';
 import { meshKinds } from '../model/kinds.js';
 import { destinationRuleKind } from './destination-rule.js';
+import { envoyFilterKind } from './envoy-filter.js';
 import { gatewayKind } from './gateway.js';
 import { serviceEntryKind } from './service-entry.js';
 import { sidecarKind } from './sidecar.js';
@@ -17,6 +18,7 @@ export const istioKinds: readonly AnyKind[] = [
   workloadEntryKind,
   workloadGroupKind,
   sidecarKind,
+  envoyFilterKind,
 ];
 
 /** The whole table. */

@@ -6,7 +6,7 @@ import { findKnownHost, hostNames } from './known-host.js';
 import { protocolOf } from './protocol.js';
 import { type SidecarSpec, sidecarSchema } from './sidecar-shape.js';
 import { subsetNames } from './subsets.js';
-import { isUnixAddress, unixPath } from './workload-shape.js';
+import { isUnixAddress, selectorText, unixPath } from './workload-shape.js';
 
 export const sidecarKind = defineKind<SidecarSpec>({
   kind: 'Sidecar',
@@ -17,17 +17,12 @@ export const sidecarKind = defineKind<SidecarSpec>({
   summary: "Istio's kind: what the sidecars of a namespace see and open.",
   schema: sidecarSchema,
   columns: [
-    { header: 'SELECTS', value: (d) => labelText(d.spec) },
+    { header: 'SELECTS', value: (d) => selectorText(d.spec.workloadSelector?.labels) },
     { header: 'EGRESS', value: (d) => d.spec.egress.flatMap(({ hosts }) => hosts).join(',') || '-' },
     { header: 'INGRESS', value: (d) => d.spec.ingress.map(({ port }) => port.number).join(',') || '-' },
   ],
   check: checkSidecar,
 });
-
-function labelText({ workloadSelector }: SidecarSpec): string {
-  const labels = Object.entries(workloadSelector?.labels ?? {}).map(([key, value]) => `${key}=${value}`);
-  return labels.join(',') || '(namespace)';
-}
 
 function checkSidecar(definition: Definition<SidecarSpec>, view: DefinitionView, report: Report): void {
   checkRivals(definition, view, report);

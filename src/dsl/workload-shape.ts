@@ -92,3 +92,9 @@ export const workloadSelectorField = z.strictObject({
     .default({})
     .describe('Workloads that have all of these'),
 });
+
+/** In a column of `mesh get`. */
+export function selectorText(labels: Readonly<Record<string, string>> = {}): string {
+  const texts = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return texts.join(',') || '(namespace)';
+}

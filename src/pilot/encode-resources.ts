@@ -30,6 +30,7 @@ export function encodeResources(resources: TranslatedResources, before: EncodedS
     ['LDS', resources.listeners],
     ['RDS', resources.routes],
     ['RTDS', resources.runtime],
+    ['ECDS', resources.extensions],
   ];
   const byType = types.map(([short, json]): [string, ResourceMap] => {
     const { typeUrl } = resourceType(short);

@@ -8,6 +8,8 @@ import { fullName } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import { callerView } from './caller-view.js';
 
+export { envoyValueProblems } from './envoy-values.js';
+
 export function callerViewOffline(
   index: DefinitionIndex,
   plans: readonly NodePlan[],

@@ -1,43 +1,26 @@
 /**
- * The only module that knows the protobuf encoder. Translators hand in proto3 JSON (the types of `envoy-json.ts`), and
+ * The only module that uses the protobuf encoder. Translators hand in proto3 JSON (the types of `envoy-json.ts`), and
  * get bytes: deterministic, checked against Envoy's own descriptors, framed for both flavours of xDS.
  */
 import { createHash } from 'node:crypto';
 import {
-  createRegistry,
   type DescField,
-  type DescFile,
   type DescMessage,
   fromBinary,
   fromJson,
   type JsonValue,
-  type Registry,
   toBinary,
   toJson,
 } from '@bufbuild/protobuf';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
-import { entries } from './generated/entries.js';
 import type { BootstrapJson } from './generated/envoy/config/bootstrap/v3/bootstrap_pb.js';
 import { needsOf } from './needs.js';
+import { registry, schemaOf, schemaOfUrl } from './registry.js';
 import type { EncodedResource } from './resource-cache.js';
 import { type Part, type ResourceShort, resourceType } from './resource-types.js';
 import { field, frameResource } from './wire.js';
 
 const DIGEST_CHARS = 16;
-
-/** Every message of the entry list and of all that the entries import. */
-const registry: Registry = createRegistry(...withImports(entries));
-
-function withImports(files: readonly DescFile[]): DescFile[] {
-  const seen = new Set<DescFile>();
-  const add = (file: DescFile): void => {
-    if (seen.has(file)) return;
-    seen.add(file);
-    file.dependencies.forEach(add);
-  };
-  files.forEach(add);
-  return [...seen];
-}
 
 /** Throws when Envoy has no such field, enum value or extension; the message names the place in the JSON. */
 export function encodeResource(short: ResourceShort, json: object): EncodedResource {
@@ -100,17 +83,6 @@ export function checkBootstrap(json: unknown): asserts json is BootstrapJson {
   parse(schemaOf('envoy.config.bootstrap.v3.Bootstrap'), json);
 }
 
-/** Does the registry know this message? */
-export function knowsMessage(messageName: string): boolean {
-  return registry.getMessage(messageName) !== undefined;
-}
-
-function schemaOf(messageName: string): DescMessage {
-  const schema = registry.getMessage(messageName);
-  if (!schema) throw new MeshError('MESH2000', `${messageName} is not in envoy-proto-entries.txt`);
-  return schema;
-}
-
 function parse(schema: DescMessage, json: unknown): ReturnType<typeof fromJson> {
   try {
     // The caller's value came from a typed translator or a YAML parser: what is not JSON in it is refused right here.
@@ -156,8 +128,7 @@ function placeOf(schema: DescMessage, json: JsonValue | undefined, place: string
 
 function placeInAny(json: { [key: string]: JsonValue }, place: string): string {
   const { '@type': typeUrl, ...rest } = json;
-  const schema =
-    typeof typeUrl === 'string' ? registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1)) : undefined;
+  const schema = schemaOfUrl(typeUrl);
   return schema ? placeOf(schema, rest, place) : place ? `${place}.@type` : '@type';
 }
 

@@ -1,5 +1,5 @@
-import { describeDefinition } from '../../model/definition.js';
-import { hasErrors } from '../../model/problem.js';
+import { type Definition, describeDefinition } from '../../model/definition.js';
+import { hasErrors, type Problem, sortProblems } from '../../model/problem.js';
 import { validateFiles } from '../../model/validate.js';
 import { defineCommand } from '../command.js';
 import { InvalidInput } from '../failure.js';
@@ -30,7 +30,8 @@ export const command = defineCommand<Options>({
   async run(session, _args, options) {
     const files = await readSources(options.file ?? [], { recursive: options.recursive ?? false }, session.io);
     const { namespace } = session.settings;
-    const { definitions, problems } = validateFiles(files, await loadKinds(), new Map(), { namespace });
+    const { definitions, problems: found } = validateFiles(files, await loadKinds(), new Map(), { namespace });
+    const problems = sortProblems([...found, ...(await valueProblems(definitions))]);
     if (hasErrors(problems) || (options.strict === true && problems.length > 0)) {
       throw new InvalidInput(problems, { source: sourceText(files) });
     }
@@ -43,3 +44,10 @@ export const command = defineCommand<Options>({
     });
   },
 });
+
+/** Envoy's types are large: they are loaded for those who patch what Envoys are sent. */
+async function valueProblems(definitions: readonly Definition[]): Promise<readonly Problem[]> {
+  if (!definitions.some(({ kind }) => kind === 'EnvoyFilter')) return [];
+  const { envoyValueProblems } = await import('../../pilot/offline.js');
+  return envoyValueProblems(definitions);
+}

@@ -3,6 +3,7 @@ import type { Definition, DefinitionIndex } from '../../model/definition.js';
 import { selects } from '../../model/labels.js';
 import { sortProblems } from '../../model/problem.js';
 import { validateFiles } from '../../model/validate.js';
+import { envoyValueProblems } from '../envoy-values.js';
 import type { MeshState } from '../mesh-state.js';
 import { type CommandContext, runCommand } from '../revisions.js';
 import type { SnapshotOptions } from '../snapshot.js';
@@ -50,7 +51,8 @@ export function decideApply(state: MeshState, request: ApplyRequest, options: Sn
   const releases = releaseConsequences(state.snapshot.releases, state.index, files.after, (ns, service) =>
     isNamed('Service', ns, service),
   );
-  const problems = sortProblems([...files.problems, ...releases.problems]);
+  const values = envoyValueProblems(files.definitions);
+  const problems = sortProblems([...files.problems, ...values, ...releases.problems]);
   const warnings = refuseErrors(problems, 'apply');
   const name = (d: DefinitionName): DefinitionName => ({ kind: d.kind, namespace: d.namespace, name: d.name });
   return {

@@ -24,7 +24,7 @@ import { missingClusters, reachedClusters } from './outbound.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope } from './proxy.js';
 import { remember, sameList } from './remember.js';
-import type { TranslatedResources, TranslationProblem } from './resources.js';
+import { noExtensions, type TranslatedResources, type TranslationProblem } from './resources.js';
 import { clusterName, type RulePlace } from './route-action.js';
 import { type Caller, rulesFor, targetHosts, targetsOf, withReleases } from './rules.js';
 import { runtimeLayers } from './runtime.js';
@@ -59,6 +59,7 @@ export function translateEdge(snapshot: MeshSnapshot, scope: ProxyScope): Transl
       (routes) => routes.name,
     ),
     runtime: runtimeLayers,
+    extensions: noExtensions,
     problems: [...problems, ...built.flatMap((port) => port.problems), ...compileProblems(ports)],
   };
 }

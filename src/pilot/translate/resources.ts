@@ -5,6 +5,7 @@ import type {
   ListenerJson,
   RouteConfigurationJson,
   RuntimeJson,
+  TypedExtensionConfigJson,
 } from '../../xds/envoy-json.js';
 
 /** A definition that could not be translated as it stands, and what was done instead. It spoils nothing but itself. */
@@ -25,5 +26,9 @@ export interface TranslatedResources {
   readonly listeners: ReadonlyMap<string, ListenerJson>;
   readonly routes: ReadonlyMap<string, RouteConfigurationJson>;
   readonly runtime: ReadonlyMap<string, RuntimeJson>;
+  /** Filters that a listener asks for by name: only EnvoyFilters bring them. */
+  readonly extensions: ReadonlyMap<string, TypedExtensionConfigJson>;
   readonly problems: readonly TranslationProblem[];
 }
+
+export const noExtensions: TranslatedResources['extensions'] = new Map();

@@ -11,10 +11,11 @@ import { translateEdge } from './edge.js';
 import { fixedListeners, tcpUpstreamListener, upstreamListenerName } from './listeners.js';
 import type { MeshHost } from './mesh-index.js';
 import { type Outbound, outboundOf, targetsIn } from './outbound.js';
+import { patched } from './patched.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
-import type { TranslatedResources, TranslationProblem } from './resources.js';
+import { noExtensions, type TranslatedResources, type TranslationProblem } from './resources.js';
 import { absentRoutes, inboundRoutes, upstreamRoutes } from './routes.js';
 import { type Caller, rulesFor } from './rules.js';
 import { runtimeLayers } from './runtime.js';
@@ -25,7 +26,10 @@ import { tunnelCluster } from './tunnel.js';
 
 /** Pure. Never throws for what a user wrote: what cannot be translated is in `problems`, and the rest goes on. */
 export function translate(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
-  if (scope.isGateway) return translateEdge(snapshot, scope);
+  return patched(snapshot, scope, scope.isGateway ? translateEdge(snapshot, scope) : translateSidecar(snapshot, scope));
+}
+
+function translateSidecar(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
   const audience = audienceOf(scope);
   return own(scope, audience.caller, outboundOf(snapshot, audience));
 }
@@ -41,6 +45,7 @@ const own = remember((scope: ProxyScope, caller: Caller, outbound: Outbound): Tr
       outbound.routes,
     ),
     runtime: runtimeLayers,
+    extensions: noExtensions,
     problems: [...outbound.problems, ...missingUpstreams(scope, outbound)],
   };
 });

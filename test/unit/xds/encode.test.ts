@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { checkBootstrap, decodeMessage, encodeMessage, encodeResource, knowsMessage } from '../../../src/xds/encode.js';
+import { checkBootstrap, decodeMessage, encodeMessage, encodeResource } from '../../../src/xds/encode.js';
 import { any } from '../../../src/xds/envoy-any.js';
+import { knowsMessage } from '../../../src/xds/registry.js';
 import { deltaDiscoveryResponse, discoveryResponse } from '../../../src/xds/wire.js';
 import { cluster, listener, typeUrlOf } from '../../support/xds-resources.js';
 
