@@ -19,6 +19,8 @@ export interface OneSidecar {
   readonly envoy: Envoy;
   /** Waits until Envoy has taken it all; throws when it refuses anything. */
   apply(yaml: string, endpoints?: readonly Endpoint[]): Promise<void>;
+  /** Waits until Envoy has refused a part of it, and answers what it says; the rest goes on its way. */
+  refusal(yaml: string, endpoints?: readonly Endpoint[]): Promise<string>;
   /** curl, with the answer's head. */
   curl(...args: readonly string[]): Promise<string>;
   /** Through the explicit proxy. */
@@ -55,10 +57,15 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
     xds.server.changed();
   }
 
+  function refused(): string | undefined {
+    const types = xds.server.proxies().flatMap((one) => Object.values(one.types));
+    return types.find(({ state }) => state === 'NACK')?.error;
+  }
+
   async function acked(): Promise<boolean> {
     const proxies = xds.server.proxies();
-    const refused = proxies.flatMap(({ types }) => Object.values(types)).find(({ state }) => state === 'NACK');
-    if (refused !== undefined) throw new Error(refused.error);
+    const error = refused();
+    if (error !== undefined) throw new Error(error);
     return proxies.length === 1 && proxies.every(({ ackedRevision }) => ackedRevision === revision);
   }
 
@@ -68,6 +75,11 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
     async apply(yaml, endpoints) {
       publish(yaml, endpoints);
       await until(`revision ${revision} acknowledged`, acked);
+    },
+    async refusal(yaml, endpoints) {
+      publish(yaml, endpoints);
+      await until(`a refusal of revision ${revision}`, async () => refused() !== undefined);
+      return refused() ?? '';
     },
     async curl(...args) {
       const { stdout } = await run('curl', ['-sS', '-i', '--max-time', '5', ...args]);

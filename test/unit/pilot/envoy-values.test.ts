@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { allKinds } from '../../../src/dsl/kinds.js';
+import { parseDefinitions } from '../../../src/model/parse.js';
+import { envoyValueProblems } from '../../../src/pilot/envoy-values.js';
+
+const text = (value: string): string => `apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: f }
+spec:
+  configPatches:
+    - { applyTo: CLUSTER, patch: { operation: REMOVE } }
+    - applyTo: CLUSTER
+      patch:
+        operation: MERGE
+        value: ${value}
+`;
+
+const problemsOf = (value: string) => {
+  const { definitions, problems } = parseDefinitions([{ name: 'f.yaml', text: text(value) }], allKinds);
+  expect(problems).toEqual([]);
+  return envoyValueProblems(definitions);
+};
+
+describe('values of an EnvoyFilter', () => {
+  it.each([
+    ['{ conect_timeout: 1s }', 'envoy.config.cluster.v3.Cluster at conect_timeout'],
+    ['{ connect_timeout: 0s }', 'envoy.config.cluster.v3.Cluster: connectTimeout must be greater than 0s'],
+  ])('%s is told with its line', (value, message) => {
+    const [problem, ...others] = problemsOf(value);
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({
+      code: 'MESH1005',
+      severity: 'error',
+      file: 'f.yaml',
+      line: 10,
+      path: 'EnvoyFilter default/f spec.configPatches[1].patch.value',
+    });
+    expect(problem?.message).toContain(message);
+    expect(problem?.hint).toContain('@type');
+  });
+
+  it('are right when they are messages of Envoy', () => {
+    expect(problemsOf('{ connect_timeout: 250ms, lb_policy: RANDOM }')).toEqual([]);
+  });
+});
