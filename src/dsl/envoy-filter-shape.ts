@@ -66,7 +66,7 @@ const listenerSchema = z.strictObject({
     .strictObject({
       name: z.string().min(1).optional().describe('Its name'),
       sni: z.string().min(1).optional().describe('A server name that it takes'),
-      transportProtocol: z.string().min(1).optional().describe('tls or raw_buffer, where it asks for one'),
+      transportProtocol: z.string().min(1).optional().describe('What it asks for: tls or raw_buffer'),
       applicationProtocols: z.string().min(1).optional().describe('ALPN names that it takes, separated by commas'),
       destinationPort: portField.optional().describe('The destination port that it asks for'),
       filter: filterSchema.optional().describe('A network filter in it'),
