@@ -5,6 +5,7 @@ import { envoyFilterKind } from './envoy-filter.js';
 import { gatewayKind } from './gateway.js';
 import { serviceEntryKind } from './service-entry.js';
 import { sidecarKind } from './sidecar.js';
+import { telemetryKind } from './telemetry.js';
 import { virtualServiceKind } from './virtual-service.js';
 import { workloadEntryKind } from './workload-entry.js';
 import { workloadGroupKind } from './workload-group.js';
@@ -19,6 +20,7 @@ export const istioKinds: readonly AnyKind[] = [
   workloadGroupKind,
   sidecarKind,
   envoyFilterKind,
+  telemetryKind,
 ];
 
 /** The whole table. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { extensionProvidersSchema } from './extension-provider.js';
 import { durationField, durationMs, nameField } from './fields.js';
 import { defineKind } from './kind.js';
 
@@ -95,6 +96,9 @@ export const meshSchema = z.strictObject({
     })
     .prefault({})
     .describe("Where instances are read from besides the mesh's own naming keys"),
+  extensionProviders: extensionProvidersSchema
+    .default([])
+    .describe('Where proxies report to; a Telemetry names them. There without being defined: envoy, prometheus'),
 });
 
 export type MeshSpec = z.output<typeof meshSchema>;

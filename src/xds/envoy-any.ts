@@ -1,6 +1,9 @@
 /** Extensions by full name, so that what goes into a `typedConfig` is checked by the compiler like everything around it. */
 import type { AnyJson } from '@bufbuild/protobuf/wkt';
+import type { OpenTelemetryConfigJson } from './generated/envoy/config/trace/v3/opentelemetry_pb.js';
+import type { ZipkinConfigJson } from './generated/envoy/config/trace/v3/zipkin_pb.js';
 import type { FileAccessLogJson } from './generated/envoy/extensions/access_loggers/file/v3/file_pb.js';
+import type { ExpressionFilterJson } from './generated/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js';
 import type { HttpGrpcAccessLogConfigJson } from './generated/envoy/extensions/access_loggers/grpc/v3/als_pb.js';
 import type { StdoutAccessLogJson } from './generated/envoy/extensions/access_loggers/stream/v3/stream_pb.js';
 import type { ClusterConfigJson } from './generated/envoy/extensions/clusters/aggregate/v3/cluster_pb.js';
@@ -47,6 +50,7 @@ import type { HttpConnectionManagerJson } from './generated/envoy/extensions/fil
 import type { LocalRateLimitJson as FiltersNetworkLocalRatelimitLocalRateLimitJson } from './generated/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
 import type { RBACJson as FiltersNetworkRbacRBACJson } from './generated/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type { TcpProxyJson } from './generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import type { CelJson } from './generated/envoy/extensions/formatter/cel/v3/cel_pb.js';
 import type { LocalResponsePolicyJson } from './generated/envoy/extensions/http/custom_response/local_response_policy/v3/local_response_policy_pb.js';
 import type { HeaderMutationJson as HttpEarlyHeaderMutationHeaderMutationHeaderMutationJson } from './generated/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
 import type { CookieBasedSessionStateJson } from './generated/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.js';
@@ -57,6 +61,7 @@ import type { RoundRobinJson } from './generated/envoy/extensions/load_balancing
 import type { WrrLocalityJson } from './generated/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality_pb.js';
 import type { UriTemplateMatchConfigJson } from './generated/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js';
 import type { UriTemplateRewriteConfigJson } from './generated/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.js';
+import type { UuidRequestIdConfigJson } from './generated/envoy/extensions/request_id/uuid/v3/uuid_pb.js';
 import type { DownstreamConnectionsConfigJson } from './generated/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js';
 import type { FixedHeapConfigJson } from './generated/envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap_pb.js';
 import type { PreviousHostsPredicateJson } from './generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
@@ -68,11 +73,18 @@ import type {
 } from './generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { HttpProtocolOptionsJson } from './generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { HttpResponseStatusCodeMatchInputJson } from './generated/envoy/type/matcher/v3/status_code_input_pb.js';
+import type { TypedStructJson } from './generated/xds/type/v3/typed_struct_pb.js';
 
 export type { AnyJson };
 
 /** Add a line for a message of `envoy-proto-entries.txt` when a translator needs it. */
 export interface EnvoyExtensions {
+  'xds.type.v3.TypedStruct': TypedStructJson;
+  'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig': UuidRequestIdConfigJson;
+  'envoy.extensions.formatter.cel.v3.Cel': CelJson;
+  'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter': ExpressionFilterJson;
+  'envoy.config.trace.v3.ZipkinConfig': ZipkinConfigJson;
+  'envoy.config.trace.v3.OpenTelemetryConfig': OpenTelemetryConfigJson;
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': HttpConnectionManagerJson;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': TcpProxyJson;
   'envoy.extensions.filters.network.rbac.v3.RBAC': FiltersNetworkRbacRBACJson;

@@ -45,6 +45,7 @@ export type {
   Http2ProtocolOptionsJson,
   HttpProtocolOptionsJson,
 } from './generated/envoy/config/core/v3/protocol_pb.js';
+export type { SubstitutionFormatStringJson } from './generated/envoy/config/core/v3/substitution_format_string_pb.js';
 export type {
   EndpointJson,
   LbEndpointJson,
@@ -80,6 +81,7 @@ export type {
 } from './generated/envoy/config/route/v3/route_components_pb.js';
 export type { RouteConfigurationJson } from './generated/envoy/config/route/v3/route_pb.js';
 export type {
+  HttpConnectionManager_TracingJson,
   HttpConnectionManager_UpgradeConfigJson,
   HttpConnectionManagerJson,
   HttpFilterJson,
@@ -98,4 +100,5 @@ export type {
 export type { RuntimeJson } from './generated/envoy/service/runtime/v3/rtds_pb.js';
 export type { RegexMatcherJson } from './generated/envoy/type/matcher/v3/regex_pb.js';
 export type { StringMatcherJson } from './generated/envoy/type/matcher/v3/string_pb.js';
+export type { CustomTagJson } from './generated/envoy/type/tracing/v3/custom_tag_pb.js';
 export type { FractionalPercentJson, PercentJson } from './generated/envoy/type/v3/percent_pb.js';

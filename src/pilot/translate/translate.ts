@@ -22,11 +22,13 @@ import { runtimeLayers } from './runtime.js';
 import { egressHttp, ingressOf, ownEgress } from './sidecar-listeners.js';
 import type { Sidecar } from './sidecar-scope.js';
 import { passedOn, streamsOfHost } from './streams.js';
+import { reporting } from './telemetry-listeners.js';
 import { tunnelCluster } from './tunnel.js';
 
 /** Pure. Never throws for what a user wrote: what cannot be translated is in `problems`, and the rest goes on. */
 export function translate(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
-  return patched(snapshot, scope, scope.isGateway ? translateEdge(snapshot, scope) : translateSidecar(snapshot, scope));
+  const resources = scope.isGateway ? translateEdge(snapshot, scope) : translateSidecar(snapshot, scope);
+  return patched(snapshot, scope, reporting(snapshot, scope, resources));
 }
 
 function translateSidecar(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
