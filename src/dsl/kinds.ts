@@ -3,6 +3,7 @@ import { meshKinds } from '../model/kinds.js';
 import { destinationRuleKind } from './destination-rule.js';
 import { envoyFilterKind } from './envoy-filter.js';
 import { gatewayKind } from './gateway.js';
+import { proxyConfigKind } from './proxy-config.js';
 import { serviceEntryKind } from './service-entry.js';
 import { sidecarKind } from './sidecar.js';
 import { telemetryKind } from './telemetry.js';
@@ -21,6 +22,7 @@ export const istioKinds: readonly AnyKind[] = [
   sidecarKind,
   envoyFilterKind,
   telemetryKind,
+  proxyConfigKind,
 ];
 
 /** The whole table. */

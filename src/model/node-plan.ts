@@ -25,6 +25,9 @@ export type PlannedUpstream =
   /** The target is what stands after `etcd:///`. */
   | { readonly mode: 'naming'; readonly name: string; readonly target: string; readonly protocol: Protocol };
 
+/** The Mesh's, with what ProxyConfigs say of the instance. */
+export type PlannedSidecar = MeshSpec['sidecar'] & { readonly environment?: Readonly<Record<string, string>> };
+
 /** One instance as the node must run it. Complete: the agent needs no definitions to render and run it. */
 export interface PlannedInstance {
   /** Deterministic, never reused: `<service>-<version>-<revision>` with `-<k>` when there are several. */
@@ -48,7 +51,7 @@ export interface PlannedInstance {
   readonly httpProxy: boolean;
   readonly replace: 'start-first' | 'stop-first';
   /** Its own, not the node's: an instance keeps the sidecar that it was created with. */
-  readonly sidecar: MeshSpec['sidecar'];
+  readonly sidecar: PlannedSidecar;
 }
 
 /** All that one node must run. Key `plan/<node>`, written by the API only. */

@@ -89,6 +89,7 @@ function sidecarService(plan: NodePlan, instance: PlannedInstance, options: Comp
       ...sidecarVolumes(instance.instance),
       ...(certificates === undefined ? [] : [`${certificates}:${certificates}:ro`]),
     ],
+    ...(sidecar.environment === undefined ? {} : { environment: sidecar.environment }),
     healthcheck: healthcheck(sidecar.healthCommand, plan.address, ports.metrics),
     labels: meshLabels(plan, instance, 'sidecar'),
     restart: 'unless-stopped',
@@ -111,7 +112,9 @@ export function sidecarVolumes(instance: string): readonly string[] {
 
 function envoyArguments({ concurrency, logLevel }: PlannedInstance['sidecar']): string[] {
   const config = ['-c', `${SIDECAR_CONFIG}/envoy.yaml`];
-  const settings = ['--concurrency', String(concurrency), '--log-level', logLevel, '--drain-time-s', String(DRAIN_S)];
+  // Without a number Envoy takes one thread for each core.
+  const threads = concurrency === 0 ? [] : ['--concurrency', String(concurrency)];
+  const settings = [...threads, '--log-level', logLevel, '--drain-time-s', String(DRAIN_S)];
   // Several Envoys on one host network would clash on the sockets of hot restart; a new sidecar is a new instance.
   return [...config, '--disable-hot-restart', ...settings];
 }

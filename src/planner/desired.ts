@@ -1,4 +1,5 @@
 /** What an instance of a version must be on a node, before it has a name and ports of its own. */
+import { proxySettings } from '../dsl/proxy-config.js';
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { labelsOfVersion } from '../model/labels.js';
 import type { MeshSpec } from '../model/mesh.js';
@@ -54,10 +55,19 @@ export function desiredInstance(
     health: service.spec.health ?? healthSchema.parse({ tcp: true }),
     upstreams: service.spec.upstreams.map((upstream) => desiredUpstream(definitions, namespace, upstream)),
     httpProxy: service.spec.httpProxy,
-    sidecar: mesh.sidecar,
+    sidecar: sidecarOf(definitions, mesh, { namespace, labels: labelsOfVersion(version) }),
   };
   // `replace` is no part of the digest: it says how to get there, not what it is.
   return { ...content, digest: digestOf([RENDER_FORMAT, place, content]), replace: replaceOf(service.spec) };
+}
+
+function sidecarOf(
+  definitions: DefinitionView,
+  { sidecar, rootNamespace }: MeshSpec,
+  instance: Parameters<typeof proxySettings>[2],
+): PlannedInstance['sidecar'] {
+  const { concurrency = sidecar.concurrency, environment } = proxySettings(definitions, rootNamespace, instance);
+  return { ...sidecar, concurrency, ...(Object.keys(environment).length === 0 ? {} : { environment }) };
 }
 
 /** How many ports of the range such an instance takes: app and inbound for each service port, proxy, metrics, own listeners. */

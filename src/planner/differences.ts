@@ -33,6 +33,7 @@ function difference(name: string, old: string | undefined, now: string | undefin
 /** Everything that the digest covers, one line per thing that a user could have changed. */
 function facts({ place, content }: Side): Map<string, string> {
   const { image, environment = {}, labels = {}, ...container } = content.container ?? {};
+  const { environment: sidecarEnvironment = {}, ...sidecar } = content.sidecar;
   return new Map([
     ['version', content.version],
     ...(image === undefined ? [] : ([['image', image]] as const)),
@@ -46,7 +47,8 @@ function facts({ place, content }: Side): Map<string, string> {
     ['httpProxy', String(content.httpProxy)],
     // `version` is a line of its own, `app` cannot change.
     ...entries('label ', content.labels).filter(([name]) => name !== 'label version'),
-    ...entries('sidecar ', content.sidecar),
+    ...entries('sidecar ', sidecar),
+    ...entries('sidecar environment ', sidecarEnvironment),
     ...entries('node ', { address: place.address, cluster: place.cluster, region: place.region, zone: place.zone }),
   ]);
 }

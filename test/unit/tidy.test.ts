@@ -20,7 +20,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   runtime: [],
   dsl: ['model'],
-  planner: ['model'],
+  // dsl: ProxyConfig, Istio's word for threads and environment of a sidecar.
+  planner: ['model', 'dsl'],
   xds: ['runtime'],
   // xds: the forms of Envoy's resources, which it reads as Envoy does.
   resolve: ['model', 'xds'],
