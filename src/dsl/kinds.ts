@@ -8,6 +8,7 @@ import { serviceEntryKind } from './service-entry.js';
 import { sidecarKind } from './sidecar.js';
 import { telemetryKind } from './telemetry.js';
 import { virtualServiceKind } from './virtual-service.js';
+import { wasmPluginKind } from './wasm-plugin.js';
 import { workloadEntryKind } from './workload-entry.js';
 import { workloadGroupKind } from './workload-group.js';
 
@@ -23,6 +24,7 @@ export const istioKinds: readonly AnyKind[] = [
   envoyFilterKind,
   telemetryKind,
   proxyConfigKind,
+  wasmPluginKind,
 ];
 
 /** The whole table. */

@@ -42,6 +42,7 @@ import type {
   StatefulSessionJson,
   StatefulSessionPerRouteJson,
 } from './generated/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.js';
+import type { WasmJson as HttpWasmJson } from './generated/envoy/extensions/filters/http/wasm/v3/wasm_pb.js';
 import type { HttpInspectorJson } from './generated/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import type { OriginalDstJson } from './generated/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
 import type { ProxyProtocolJson } from './generated/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
@@ -50,6 +51,7 @@ import type { HttpConnectionManagerJson } from './generated/envoy/extensions/fil
 import type { LocalRateLimitJson as FiltersNetworkLocalRatelimitLocalRateLimitJson } from './generated/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
 import type { RBACJson as FiltersNetworkRbacRBACJson } from './generated/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type { TcpProxyJson } from './generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+import type { WasmJson as NetworkWasmJson } from './generated/envoy/extensions/filters/network/wasm/v3/wasm_pb.js';
 import type { CelJson } from './generated/envoy/extensions/formatter/cel/v3/cel_pb.js';
 import type { LocalResponsePolicyJson } from './generated/envoy/extensions/http/custom_response/local_response_policy/v3/local_response_policy_pb.js';
 import type { HeaderMutationJson as HttpEarlyHeaderMutationHeaderMutationHeaderMutationJson } from './generated/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js';
@@ -79,6 +81,8 @@ export type { AnyJson };
 
 /** Add a line for a message of `envoy-proto-entries.txt` when a translator needs it. */
 export interface EnvoyExtensions {
+  'envoy.extensions.filters.network.wasm.v3.Wasm': NetworkWasmJson;
+  'envoy.extensions.filters.http.wasm.v3.Wasm': HttpWasmJson;
   'xds.type.v3.TypedStruct': TypedStructJson;
   'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig': UuidRequestIdConfigJson;
   'envoy.extensions.formatter.cel.v3.Cel': CelJson;

@@ -97,6 +97,7 @@ export type {
   DownstreamTlsContextJson,
   UpstreamTlsContextJson,
 } from './generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+export type { PluginConfigJson as WasmConfigJson } from './generated/envoy/extensions/wasm/v3/wasm_pb.js';
 export type { RuntimeJson } from './generated/envoy/service/runtime/v3/rtds_pb.js';
 export type { RegexMatcherJson } from './generated/envoy/type/matcher/v3/regex_pb.js';
 export type { StringMatcherJson } from './generated/envoy/type/matcher/v3/string_pb.js';

@@ -24,11 +24,12 @@ import type { Sidecar } from './sidecar-scope.js';
 import { passedOn, streamsOfHost } from './streams.js';
 import { reporting } from './telemetry-listeners.js';
 import { tunnelCluster } from './tunnel.js';
+import { withPlugins } from './wasm-plugins.js';
 
 /** Pure. Never throws for what a user wrote: what cannot be translated is in `problems`, and the rest goes on. */
 export function translate(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
   const resources = scope.isGateway ? translateEdge(snapshot, scope) : translateSidecar(snapshot, scope);
-  return patched(snapshot, scope, reporting(snapshot, scope, resources));
+  return patched(snapshot, scope, withPlugins(snapshot, scope, reporting(snapshot, scope, resources)));
 }
 
 function translateSidecar(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
