@@ -37,14 +37,44 @@ for (const [from, to] of [
   cpSync(path.join(deps, from), path.join(work, to), { recursive: true });
 }
 
-// The bundled validate.proto is older than the Envoy files that import it: they use a field that it lacks.
-const validate = path.join(work, 'validate/validate.proto');
-const text = readFileSync(validate, 'utf8');
-if (!/message StringRules \{[^}]*ignore_empty/s.test(text)) {
-  writeFileSync(
-    validate,
-    text.replace('message StringRules {', 'message StringRules {\n    optional bool ignore_empty = 26;'),
-  );
+/** What the bundled protos are too old for: a text of a file, and what is put after it unless it is there already. */
+const additions = [
+  // A field that other Envoy files use.
+  ['validate/validate.proto', 'message StringRules {', '\n    optional bool ignore_empty = 26;'],
+  // Fields of Envoy 1.40, numbers from the descriptors inside its binary.
+  [
+    'envoy/config/route/v3/route_components.proto',
+    'oneof random_value_specifier {',
+    '\n    google.protobuf.BoolValue use_hash_policy = 5;',
+  ],
+  [
+    'envoy/config/cluster/v3/circuit_breaker.proto',
+    'google.protobuf.UInt32Value min_retry_concurrency = 2;',
+    '\n      google.protobuf.Duration budget_interval = 3;',
+  ],
+  [
+    'envoy/config/cluster/v3/circuit_breaker.proto',
+    'import "google/protobuf/wrappers.proto";',
+    '\nimport "google/protobuf/duration.proto";',
+  ],
+  [
+    'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+    'config.core.v3.TypedExtensionConfig header_validation_config = 7;',
+    '\n  message OutlierDetection { config.common.matcher.v3.MatchPredicate error_matcher = 1; }' +
+      '\n  OutlierDetection outlier_detection = 8;',
+  ],
+  [
+    'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+    'import "envoy/config/core/v3/extension.proto";',
+    '\nimport "envoy/config/common/matcher/v3/matcher.proto";',
+  ],
+];
+for (const [name, place, added] of additions) {
+  const file = path.join(work, name);
+  const text = readFileSync(file, 'utf8');
+  if (text.includes(added.trim())) continue;
+  if (!text.includes(place)) throw new Error(`${name} has no "${place}" any more: look at what it says now`);
+  writeFileSync(file, text.replace(place, place + added));
 }
 
 writeFileSync(path.join(work, 'buf.yaml'), 'version: v2\nmodules: [{ path: . }]\n');

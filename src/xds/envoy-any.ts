@@ -68,6 +68,7 @@ import type { DownstreamConnectionsConfigJson } from './generated/envoy/extensio
 import type { FixedHeapConfigJson } from './generated/envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap_pb.js';
 import type { PreviousHostsPredicateJson } from './generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
 import type { PreviousPrioritiesConfigJson } from './generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';
+import type { ProxyProtocolUpstreamTransportJson } from './generated/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js';
 import type { RawBufferJson } from './generated/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js';
 import type {
   DownstreamTlsContextJson,
@@ -132,6 +133,7 @@ export interface EnvoyExtensions {
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': HttpProtocolOptionsJson;
   'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': UpstreamTlsContextJson;
   'envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext': DownstreamTlsContextJson;
+  'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport': ProxyProtocolUpstreamTransportJson;
   'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer': RawBufferJson;
   'envoy.extensions.access_loggers.file.v3.FileAccessLog': FileAccessLogJson;
   'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': StdoutAccessLogJson;

@@ -22,6 +22,7 @@ export type {
   UpstreamConnectionOptionsJson,
 } from './generated/envoy/config/cluster/v3/cluster_pb.js';
 export type { OutlierDetectionJson } from './generated/envoy/config/cluster/v3/outlier_detection_pb.js';
+export type { MatchPredicateJson } from './generated/envoy/config/common/matcher/v3/matcher_pb.js';
 export type {
   AddressJson,
   CidrRangeJson,
@@ -44,6 +45,7 @@ export type { HealthCheckJson, HealthStatusJson } from './generated/envoy/config
 export type {
   Http2ProtocolOptionsJson,
   HttpProtocolOptionsJson,
+  UpstreamHttpProtocolOptionsJson,
 } from './generated/envoy/config/core/v3/protocol_pb.js';
 export type { SubstitutionFormatStringJson } from './generated/envoy/config/core/v3/substitution_format_string_pb.js';
 export type {
@@ -89,6 +91,7 @@ export type {
 } from './generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 export type {
   CertificateValidationContextJson,
+  SubjectAltNameMatcherJson,
   TlsParametersJson,
 } from './generated/envoy/extensions/transport_sockets/tls/v3/common_pb.js';
 export type { SecretJson } from './generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.js';
