@@ -1,8 +1,17 @@
 /** DestinationRule: what may stand in it (reference: 1.2). */
 import { z } from 'zod';
 import { durationField, labelsField, nameField, portField } from '../model/fields.js';
-import { countField, exportToField, positiveDurationField, wildcardHostField } from './fields.js';
-import { notYet, refusedValue } from './not-yet.js';
+import { clientTlsSchema } from './client-tls.js';
+import {
+  addressField,
+  countField,
+  exportToField,
+  hostField,
+  positiveDurationField,
+  wildcardHostField,
+} from './fields.js';
+import { localityLbSchema } from './locality-lb.js';
+import { notYet } from './not-yet.js';
 
 const limitField = z
   .int()
@@ -77,18 +86,23 @@ const warmupSchema = z.strictObject({
 
 const loadBalancerSchema = z
   .strictObject({
-    simple: refusedValue(
-      z.enum(['UNSPECIFIED', 'LEAST_REQUEST', 'LEAST_CONN', 'ROUND_ROBIN', 'RANDOM', 'PASSTHROUGH']),
-      (simple) => simple === 'PASSTHROUGH',
-      'PASSTHROUGH is not supported: an explicit proxy does not know the address that the caller had in mind',
-    )
+    simple: z
+      .enum(['UNSPECIFIED', 'LEAST_REQUEST', 'LEAST_CONN', 'ROUND_ROBIN', 'RANDOM', 'PASSTHROUGH'])
       .optional()
-      .describe('How an instance is chosen for a request. Default: LEAST_REQUEST'),
+      .describe(
+        'How an instance is chosen for a request. Default: LEAST_REQUEST. PASSTHROUGH, for hosts of ServiceEntries only, chooses none: the host that the caller names is looked up',
+      ),
     consistentHash: consistentHashSchema
       .optional()
       .describe('The same caller meets the same instance, for as long as that is there'),
-    localityLbSetting: notYet('locality'),
-    zoneAwareLbSetting: notYet('locality'),
+    localityLbSetting: localityLbSchema
+      .optional()
+      .describe(
+        'Which instances come first by where they are. Without it, and with outlierDetection: the nearer ones, for as long as they are healthy',
+      ),
+    zoneAwareLbSetting: notYet(
+      'Envoy compares the callers of each zone with the instances there, and no proxy is told where its like are: write localityLbSetting',
+    ),
     warmup: warmupSchema.optional().describe('How a new instance gets its share. Default: over 30s, from 10 percent'),
     warmupDurationSecs: positiveDurationField.optional().describe('Deprecated form of warmup.duration'),
   })
@@ -160,7 +174,11 @@ const outlierSchema = z
     minHealthPercent: percentageField
       .optional()
       .describe('With a smaller share of healthy instances all of them are used, default 50'),
-    outlierDetectionHttpErrorCodes: notYet('the protos of Envoy that we are built with do not have it yet'),
+    outlierDetectionHttpErrorCodes: z
+      .array(z.int().min(100).max(599))
+      .min(1)
+      .optional()
+      .describe('Of HTTP: answers that count as errors, in place of all 5xx'),
     consecutiveErrors: notYet('Istio ignores it; write consecutive5xxErrors'),
   })
   .refine((o) => o.consecutiveLocalOriginFailures === undefined || o.splitExternalLocalOriginErrors === true, {
@@ -178,13 +196,29 @@ const policyBlocks = {
   loadBalancer: loadBalancerSchema.optional().describe('How callers spread requests over the instances'),
   connectionPool: connectionPoolField.optional().describe('Limits of what one caller has open and in flight'),
   outlierDetection: outlierSchema.optional().describe('When a caller stops using an instance that fails, for a time'),
-  tls: notYet('TLS between sidecars'),
+  tls: clientTlsSchema.optional().describe('TLS towards the instances. Default: none'),
 };
+
+const tunnelSchema = z.strictObject({
+  protocol: z
+    .enum(['CONNECT', 'POST'])
+    .default('CONNECT')
+    .describe('What the destination is asked with to pass connections on'),
+  targetHost: z.union([hostField, addressField]).describe('Where it passes them on to'),
+  targetPort: portField.describe('And its port'),
+});
+export type Tunnel = z.output<typeof tunnelSchema>;
+
+const proxyProtocolSchema = z.strictObject({
+  version: z.enum(['V1', 'V2']).default('V1').describe('V1 is text, V2 binary'),
+});
 
 const retryBudgetSchema = z.strictObject({
   percent: z.number().min(0).max(100).optional().describe('Of the requests in flight that may be retries, default 20'),
   minRetryConcurrency: limitField.optional().describe('Retries that are always allowed, default 3'),
-  budgetInterval: notYet('Envoy 1.40 counts what is in flight now'),
+  budgetInterval: positiveDurationField
+    .optional()
+    .describe('Count the requests of so long a time. Default: those that are in flight now'),
 });
 
 const policySchema = z
@@ -199,15 +233,25 @@ const policySchema = z
       )
       .optional()
       .describe('For single ports. What is left out there is the default, not what is said for all ports'),
-    tunnel: notYet('tunnels'),
-    proxyProtocol: notYet('PROXY protocol'),
+    tunnel: tunnelSchema
+      .optional()
+      .describe(
+        'Of TCP and TLS: the host is a proxy that is asked for another one. In a split, what the first destination says holds for all',
+      ),
+    proxyProtocol: proxyProtocolSchema
+      .optional()
+      .describe("Begin each connection with the PROXY protocol, which tells the caller's address"),
     retryBudget: retryBudgetSchema
       .optional()
       .describe(
         'Of one caller. Default: a fifth of what is in flight, and always 20; connectionPool.http.maxRetries is a fixed number',
       ),
   })
-  .refine((policy) => Object.values(policy).some((block) => block !== undefined), 'a trafficPolicy must not be empty');
+  .refine((policy) => Object.values(policy).some((block) => block !== undefined), 'a trafficPolicy must not be empty')
+  .refine(
+    ({ tunnel, proxyProtocol }) => tunnel === undefined || proxyProtocol === undefined,
+    'tunnel and proxyProtocol exclude each other',
+  );
 export type TrafficPolicy = z.output<typeof policySchema>;
 
 const subsetSchema = z.strictObject({
@@ -219,11 +263,23 @@ const subsetSchema = z.strictObject({
 });
 export type Subset = z.output<typeof subsetSchema>;
 
-export const destinationRuleSchema = z.strictObject({
-  host: wildcardHostField.describe('The service: a short or full name, or one that begins with *'),
-  trafficPolicy: policySchema.optional().describe('How callers balance, limit and eject'),
-  subsets: z.array(subsetSchema).default([]).describe('Named parts of the instances. Every version is one already'),
-  exportTo: exportToField.optional().describe('Namespaces that see it: names, . for its own, * for all. Default: all'),
-  workloadSelector: notYet('it holds for every caller'),
-});
+export const destinationRuleSchema = z
+  .strictObject({
+    host: wildcardHostField.describe('The service: a short or full name, or one that begins with *'),
+    trafficPolicy: policySchema.optional().describe('How callers balance, limit and eject'),
+    subsets: z.array(subsetSchema).default([]).describe('Named parts of the instances. Every version is one already'),
+    exportTo: exportToField
+      .optional()
+      .describe('Namespaces that see it: names, . for its own, * for all. Default: all'),
+    workloadSelector: z
+      .strictObject({ matchLabels: labelsField.default({}).describe('All of these') })
+      .optional()
+      .describe(
+        'Callers of the same namespace with these labels, for whom it holds before those for all. Default: all callers',
+      ),
+  })
+  .refine(
+    ({ workloadSelector, exportTo = [] }) => workloadSelector === undefined || exportTo.every((name) => name === '.'),
+    'with a workloadSelector it holds in its own namespace: leave out exportTo',
+  );
 export type DestinationRuleSpec = z.output<typeof destinationRuleSchema>;

@@ -1,6 +1,7 @@
 /** What the sidecar of a caller is served, whether there is such a sidecar or not: for `resolve`, which then decides as Envoy does. Pure. */
 import { findKnownHost, fullHostIn } from '../dsl/known-host.js';
 import type { CallerView, CallerViewRequest, ResourceItem } from '../model/api.js';
+import { clusterKind } from '../model/cluster.js';
 import { hostOfAuthority } from '../model/host-port.js';
 import { labelsOfVersion } from '../model/labels.js';
 import type { MeshSnapshot } from '../model/mesh-snapshot.js';
@@ -14,7 +15,7 @@ import { versionKind } from '../model/version.js';
 import { proxyMetadata } from '../planner/bootstrap.js';
 import { desiredUpstream } from '../planner/desired.js';
 import { MeshError } from '../runtime/mesh-error.js';
-import { type ProxyScope, translate } from './translate/index.js';
+import { localityAt, type ProxyScope, translate } from './translate/index.js';
 import { leftOut } from './translate/left-out.js';
 
 /** Throws a MeshError when there is no such caller. */
@@ -65,6 +66,7 @@ const nobody: Omit<ProxyScope, 'namespace' | 'upstreams'> = {
   cluster: '',
   address: '127.0.0.1',
   labels: {},
+  locality: localityAt('', ''),
   ports: noPorts,
   isGateway: false,
   servicePorts: [],
@@ -90,6 +92,7 @@ export function scopeOfInstance(plan: NodePlan, instance: PlannedInstance): Prox
   const { upstreams, ...proxy } = proxyMetadata(plan, instance);
   return {
     ...proxy,
+    locality: localityAt(plan.region, plan.zone),
     id: proxyId(proxy.namespace, proxy.service, proxy.instance, proxy.node),
     isGateway: isGateway(instance),
     upstreams: upstreams.filter((upstream) => upstream.mode === 'proxy'),
@@ -115,6 +118,7 @@ function unplanned({ definitions }: MeshSnapshot, { namespace, service, node = '
       hint: suggestion(node, definitions.names('Node', undefined)),
     });
   }
+  const cluster = place && definitions.get(clusterKind, undefined, place.cluster)?.spec;
   const versions = definitions.all(versionKind).filter((v) => v.namespace === namespace && v.spec.service === service);
   const version = versions.find(({ spec }) => spec.version === definition.spec.stable) ?? versions[0];
   return {
@@ -125,6 +129,7 @@ function unplanned({ definitions }: MeshSnapshot, { namespace, service, node = '
     version: version?.spec.version ?? '',
     node,
     cluster: place?.cluster ?? '',
+    locality: localityAt(cluster?.region ?? '', cluster?.zone ?? ''),
     labels: version === undefined ? {} : labelsOfVersion(version),
     isGateway: definition.spec.gateway,
     servicePorts: servicePorts(definition.spec),

@@ -11,6 +11,7 @@ import type { Release } from '../../src/model/release.js';
 import { encodeResources } from '../../src/pilot/encode-resources.js';
 import { type ProxyScope, readProxy, translate } from '../../src/pilot/translate/index.js';
 import { MeshError } from '../../src/runtime/mesh-error.js';
+import type { ProxyNode } from '../../src/xds/ads-host.js';
 import type { View } from '../../src/xds/resource-cache.js';
 import { say } from '../support/echo-client.js';
 import { type Envoy, isEnvoyMissing, startEnvoy } from '../support/envoy.js';
@@ -88,7 +89,7 @@ describe.skipIf(isEnvoyMissing())('a sidecar', () => {
     return running.ports[0] ?? 0;
   }
 
-  async function connect(node: { readonly id: string; readonly metadata: unknown }) {
+  async function connect(node: ProxyNode) {
     const reading = readProxy(node);
     if (reading.kind === 'refused') throw new MeshError('MESH2007', reading.reason);
     return { view: () => views.get(reading.scope.id) as View, closed: () => undefined };

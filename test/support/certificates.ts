@@ -32,10 +32,11 @@ export function certificatesIn(folder: string, authority = 'ca') {
   );
   return {
     ca: at(authority).cert,
-    sign(name: string): Certificate {
+    /** `names` as openssl writes them. */
+    sign(name: string, names = 'IP:127.0.0.1'): Certificate {
       writeFileSync(
         path.join(folder, `${name}.ext`),
-        'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n',
+        `subjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`,
       );
       openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
       openssl(

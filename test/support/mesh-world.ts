@@ -9,7 +9,7 @@ import { fullName, proxyId } from '../../src/model/names.js';
 import { parseDefinitions } from '../../src/model/parse.js';
 import type { Problem } from '../../src/model/problem.js';
 import type { Release } from '../../src/model/release.js';
-import type { ProxyScope, ProxyUpstream } from '../../src/pilot/translate/index.js';
+import { localityAt, type ProxyScope, type ProxyUpstream } from '../../src/pilot/translate/index.js';
 
 /** All problems of this text, those between objects included. */
 export function problemsIn(...texts: readonly string[]): readonly Problem[] {
@@ -112,6 +112,7 @@ export function proxy(
     node: 'node-a',
     cluster: 'room-1',
     isGateway: false,
+    locality: localityAt('cn-bj', 'cn-bj-a'),
     address: '127.0.0.11',
     labels: {},
     ports: { app: { http: 20000 }, inbound: { http: 20001 }, proxy: 20002, metrics: 20003, upstreams: {} },

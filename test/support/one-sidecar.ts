@@ -5,6 +5,7 @@ import type { Endpoint } from '../../src/model/instance.js';
 import { encodeResources } from '../../src/pilot/encode-resources.js';
 import { type ProxyScope, readProxy, translate } from '../../src/pilot/translate/index.js';
 import { MeshError } from '../../src/runtime/mesh-error.js';
+import type { ProxyNode } from '../../src/xds/ads-host.js';
 import type { View } from '../../src/xds/resource-cache.js';
 import { type Envoy, startEnvoy } from './envoy.js';
 import { freePort } from './mesh-process.js';
@@ -44,7 +45,7 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
   const envoy = await startEnvoy({ bootstrap: bootstrapOf(scope, xds.address) });
   await until('the sidecar has its first configuration', acked);
 
-  async function connect(node: { readonly id: string; readonly metadata: unknown }) {
+  async function connect(node: ProxyNode) {
     const reading = readProxy(node);
     if (reading.kind === 'refused') throw new MeshError('MESH2007', reading.reason);
     return { view: () => views.get(reading.scope.id) as View, closed: () => undefined };
@@ -94,11 +95,16 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
 }
 
 /** All over ADS, without what the planner's bootstrap adds for a life on a node. */
-export function bootstrapOf({ id, isGateway, ...mesh }: ProxyScope, xdsAddress: string): object {
+export function bootstrapOf({ id, isGateway, locality, ...mesh }: ProxyScope, xdsAddress: string): object {
   const [address = '', port = ''] = xdsAddress.split(':');
   const configSource = { ads: {}, resourceApiVersion: 'V3', initialFetchTimeout: '0s' };
   return {
-    node: { id, cluster: mesh.service, metadata: { mesh: { ...mesh, ...(isGateway ? { gateway: true } : {}) } } },
+    node: {
+      id,
+      cluster: mesh.service,
+      locality: { ...locality },
+      metadata: { mesh: { ...mesh, ...(isGateway ? { gateway: true } : {}) } },
+    },
     dynamicResources: {
       adsConfig: {
         apiType: 'DELTA_GRPC',

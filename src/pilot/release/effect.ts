@@ -20,7 +20,7 @@ export function releaseFindings(
   if (facts === undefined) return [];
   const index = indexOf(snapshot.definitions);
   const { services, atGateways, domain, rootNamespace } = index;
-  const policy = callerPolicy(facts.entry, namespace, rootNamespace);
+  const policy = callerPolicy(facts.entry, { namespace, labels: {} }, rootNamespace);
   const { host } = facts.entry;
   const shift = { host, from: stable, to: gray };
   const hosts = [...services.values(), ...visibleHosts(index, namespace)];

@@ -1,7 +1,9 @@
-/** The DestinationRules that hold for the callers of one namespace, merged as Istio merges them (reference: 1.2 "Merging"). */
-import type { Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+/** The DestinationRules that hold for one caller, merged as Istio merges them (reference: 1.2 "Merging"). */
+import type { DestinationRuleSpec, Subset, TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { isExportedTo } from '../../dsl/fields.js';
-import { byText } from '../../model/order.js';
+import type { Definition } from '../../model/definition.js';
+import { type Labels, selects } from '../../model/labels.js';
+import { byKey, byText } from '../../model/order.js';
 import type { MeshHost } from './mesh-index.js';
 import { remember, sameList } from './remember.js';
 
@@ -10,18 +12,42 @@ export interface CallerPolicy {
   readonly subsets: readonly Subset[];
 }
 
+/** Whom policies can tell apart. */
+export interface PolicyCaller {
+  readonly namespace: string;
+  readonly labels: Labels;
+}
+
+type Rule = Definition<DestinationRuleSpec>;
+
+/** The same for all callers for whom the same rules hold. */
+export function callerPolicy(
+  entry: MeshHost,
+  { namespace, labels }: PolicyCaller,
+  rootNamespace: string,
+): CallerPolicy {
+  return merged(rulesThatHold(entry, namespace, rootNamespace, isSelective(entry) ? labels : undefined));
+}
+
+const isSelective = remember((entry: MeshHost): boolean =>
+  entry.destinationRules.some(({ spec }) => spec.workloadSelector !== undefined),
+);
+
 /**
  * The first of these namespaces that has a rule for the service decides alone: the caller's (unless it is the root namespace),
- * the service's, the root. Rules of one namespace with the same host add up; the closest host wins.
+ * the service's, the root. Rules of one namespace with the same host add up; the closest host wins. Rules for chosen callers hold
+ * in their namespace, and there before those for all.
  */
-export const callerPolicy: (entry: MeshHost, callerNamespace: string, rootNamespace: string) => CallerPolicy = remember(
-  (entry: MeshHost, callerNamespace: string, rootNamespace: string): CallerPolicy => {
+const rulesThatHold = remember(
+  (entry: MeshHost, callerNamespace: string, rootNamespace: string, labels: Labels | undefined): readonly Rule[] => {
     const order =
       callerNamespace === rootNamespace
         ? [entry.namespace, rootNamespace]
         : [callerNamespace, entry.namespace, rootNamespace];
     const visible = entry.destinationRules.filter(({ spec, namespace: owner = '' }) =>
-      isExportedTo(spec.exportTo, owner, callerNamespace),
+      spec.workloadSelector === undefined
+        ? isExportedTo(spec.exportTo, owner, callerNamespace)
+        : owner === callerNamespace && selects(spec.workloadSelector.matchLabels, labels ?? {}),
     );
     const namespace = order.find((candidate) => visible.some((rule) => rule.namespace === candidate));
     const inNamespace = visible.filter((rule) => rule.namespace === namespace);
@@ -30,13 +56,22 @@ export const callerPolicy: (entry: MeshHost, callerNamespace: string, rootNamesp
     const closest = inNamespace.filter(({ spec }) =>
       isExact ? !spec.host.startsWith('*') : spec.host === inNamespace[0]?.spec.host,
     );
-    const subsets = new Map<string, Subset>();
-    for (const subset of closest.flatMap((rule) => rule.spec.subsets)) {
-      if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
-    }
-    return {
-      policy: closest.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy,
-      subsets: sameList([...subsets.values()].toSorted(byText(({ name }) => name))),
-    };
+    const chosen = closest.find(({ spec }) => spec.workloadSelector !== undefined);
+    return sameList(closest.filter((rule) => selectorOf(rule) === (chosen && selectorOf(chosen))));
   },
 );
+
+function selectorOf({ spec: { workloadSelector } }: Rule): string | undefined {
+  return workloadSelector && JSON.stringify(Object.entries(workloadSelector.matchLabels).toSorted(byKey));
+}
+
+const merged = remember((rules: readonly Rule[]): CallerPolicy => {
+  const subsets = new Map<string, Subset>();
+  for (const subset of rules.flatMap((rule) => rule.spec.subsets)) {
+    if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
+  }
+  return {
+    policy: rules.find((rule) => rule.spec.trafficPolicy !== undefined)?.spec.trafficPolicy,
+    subsets: sameList([...subsets.values()].toSorted(byText(({ name }) => name))),
+  };
+});

@@ -5,13 +5,14 @@ import { durationMs, type Protocol } from '../../model/fields.js';
 import { clusterStatName, inboundClusterName } from '../../model/names.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import type { AddressJson, ClusterJson } from '../../xds/envoy-json.js';
+import { askedByHost, type Peer, upstreamSocket } from './client-tls.js';
 import { clusterNameOf, type EndpointSelection } from './envoy-clusters.js';
-import type { HostIdentity } from './mesh-index.js';
+import type { HostIdentity, HostPort } from './mesh-index.js';
 import { policyAt } from './policy-levels.js';
 import type { ProxyScope } from './proxy.js';
 import { remember } from './remember.js';
 import { tcpKeepalive, trafficPolicy } from './traffic-policy.js';
-import { type ConnectionLife, upstreamProtocol } from './upstream-protocol.js';
+import { type ConnectionLife, isHttp2, upstreamProtocol } from './upstream-protocol.js';
 
 export type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;
 
@@ -26,11 +27,33 @@ const UPSTREAM_MAX_MS = 1_800_000;
 const APP_IDLE_MS = 4_000;
 const APP_MAX_CONNECTIONS = 10_000;
 
-export const outboundCluster: (service: HostIdentity, port: ServicePort, selection: EndpointSelection) => ClusterJson =
-  remember((service: HostIdentity, port: ServicePort, selection: EndpointSelection): ClusterJson => {
+/** `certificates`: the folder of the caller's, where the policy is ISTIO_MUTUAL. */
+export const outboundCluster: (
+  service: HostIdentity,
+  port: HostPort,
+  selection: EndpointSelection,
+  certificates: string | undefined,
+) => ClusterJson = remember(
+  (
+    service: HostIdentity,
+    port: HostPort,
+    selection: EndpointSelection,
+    certificates: string | undefined,
+  ): ClusterJson => {
     const { subset, version } = selection;
-    const policy = policyAt(selection.policy, selection.subsetPolicy, port.port);
+    const policy = policyOf(selection, port);
     const name = clusterNameOf(service, port, subset);
+    // Where nobody has said what is spoken, it is what the caller speaks.
+    const own = policy?.connectionPool?.http;
+    const pool = port.isUnknown === true ? { ...own, useClientProtocol: true } : own;
+    const peer: Peer = {
+      host: service.host,
+      port: port.port,
+      subset,
+      protocol: port.protocol,
+      isHttp2: isHttp2(port.protocol, pool),
+    };
+    const socket = policy && upstreamSocket(policy, peer, certificates);
     return {
       name,
       altStatName: clusterStatName(service.namespace, service.name, version || subset),
@@ -41,9 +64,20 @@ export const outboundCluster: (service: HostIdentity, port: ServicePort, selecti
       },
       perConnectionBufferLimitBytes: BUFFER_BYTES,
       ...trafficPolicy(policy),
-      ...upstreamProtocol(port.protocol, connectionLife(policy), policy?.connectionPool?.http),
+      ...(socket === undefined ? {} : { transportSocket: socket }),
+      ...upstreamProtocol(port.protocol, connectionLife(policy), {
+        pool,
+        byHost: askedByHost(policy?.tls, peer),
+        errorCodes: policy?.outlierDetection?.outlierDetectionHttpErrorCodes,
+      }),
     };
-  });
+  },
+);
+
+/** What holds for one port of what a cluster stands for. */
+export function policyOf({ policy, subsetPolicy }: EndpointSelection, port: ServicePort): TrafficPolicy | undefined {
+  return policyAt(policy, subsetPolicy, port.port);
+}
 
 function connectionLife(policy: TrafficPolicy | undefined): ConnectionLife {
   const { tcp, http } = policy?.connectionPool ?? {};
@@ -103,6 +137,6 @@ export function appCluster(
       ],
     },
     ...(keepalive === undefined ? {} : { upstreamConnectionOptions: keepalive }),
-    ...upstreamProtocol(protocol, life, http),
+    ...upstreamProtocol(protocol, life, { pool: http }),
   };
 }

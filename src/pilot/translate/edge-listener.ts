@@ -40,7 +40,7 @@ interface Chain {
   readonly tls: EdgeServer['server']['tls'];
   readonly use:
     | { readonly kind: 'http'; readonly routeConfig: string }
-    | ({ readonly kind: 'stream' } & Pick<PassedOn, 'clusters' | 'isBySource'>);
+    | ({ readonly kind: 'stream' } & Pick<PassedOn, 'clusters' | 'isBySource' | 'tunnel'>);
 }
 
 function httpChain(
@@ -61,8 +61,8 @@ function chainsOf(server: SettledServer, port: EdgePort, place: RulePlace): read
   const layer = nature === 'passthrough' ? 'tls' : 'tcp';
   const rules = new Set(server.settled.flatMap((host) => host.rules).filter((rule) => rule.layer === layer));
   return streamsOf([...rules]).flatMap((stream): readonly Chain[] => {
-    const { clusters, isBySource } = passedOn(stream, place);
-    const chain = { subnets: stream.subnets, statName, use: { kind: 'stream', clusters, isBySource } } as const;
+    const { clusters, isBySource, tunnel } = passedOn(stream, place);
+    const chain = { subnets: stream.subnets, statName, use: { kind: 'stream', clusters, isBySource, tunnel } } as const;
     if (nature === 'tcp') return [{ ...chain, serverNames: [], tls: undefined }];
     if (nature === 'tls') return [{ ...chain, serverNames: own, tls }];
     const asked = stream.serverNames.flatMap((name) => hosts.flatMap((host) => overlap(name, host)));

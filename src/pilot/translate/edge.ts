@@ -31,10 +31,12 @@ import { runtimeLayers } from './runtime.js';
 
 export function translateEdge(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
   const index = indexOf(snapshot.definitions);
+  const audience = audienceOf(scope);
   const { ports, problems } = portsOf(scope, index);
   const settled = ports.map((port) => settle(snapshot, scope, port));
-  const reachable = reachableOf(index, scope.namespace, sameList(settled.flatMap(({ rules }) => rules)));
-  const { clusters, endpoints } = reachedClusters(snapshot, reachable);
+  const reachable = reachableOf(index, audience.caller, sameList(settled.flatMap(({ rules }) => rules)));
+  const reached = reachedClusters(snapshot, audience, reachable);
+  const { clusters, endpoints } = reached;
   const wanted = settled.flatMap(({ port, rules }) =>
     rules.flatMap(targetsOf).map((target) => clusterName(target, { targets: reachable, port: port.port })),
   );
@@ -60,7 +62,7 @@ export function translateEdge(snapshot: MeshSnapshot, scope: ProxyScope): Transl
     ),
     runtime: runtimeLayers,
     extensions: noExtensions,
-    problems: [...problems, ...built.flatMap((port) => port.problems), ...compileProblems(ports)],
+    problems: [...problems, ...built.flatMap((port) => port.problems), ...compileProblems(ports), ...reached.problems],
   };
 }
 
@@ -90,18 +92,16 @@ function settle(snapshot: MeshSnapshot, scope: ProxyScope, port: EdgePort): Sett
     const caller: Caller = { ...audienceOf(scope).caller, gateway: server.gateway };
     const settled = server.served.map(({ host, routed }) => {
       const { rules } = compileVirtualService(routed);
-      return { host, rules: rulesFor(withReleases(snapshot, rules, scope.namespace), caller, port.port) };
+      return { host, rules: rulesFor(withReleases(snapshot, rules, caller), caller, port.port) };
     });
     return { ...server, settled };
   });
   return { port, servers, rules: servers.flatMap(({ settled }) => settled.flatMap(({ rules }) => rules)) };
 }
 
-function reachableOf(index: MeshIndex, namespace: string, rules: Rules): ReadonlyMap<string, Callee> {
-  const found = targetHosts(rules).flatMap((host) => findHost(index, host, namespace) ?? []);
-  return new Map(
-    found.map((entry) => [entry.host, calleeOf(entry, callerPolicy(entry, namespace, index.rootNamespace))]),
-  );
+function reachableOf(index: MeshIndex, caller: Caller, rules: Rules): ReadonlyMap<string, Callee> {
+  const found = targetHosts(rules).flatMap((host) => findHost(index, host, caller.namespace) ?? []);
+  return new Map(found.map((entry) => [entry.host, calleeOf(entry, callerPolicy(entry, caller, index.rootNamespace))]));
 }
 
 function compileProblems(ports: readonly EdgePort[]): readonly TranslationProblem[] {

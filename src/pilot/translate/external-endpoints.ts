@@ -1,4 +1,5 @@
 /** Who serves a host of a ServiceEntry: its own endpoints, those that its selector takes, or the name itself. */
+import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import type { Resolution, ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { workloadEntryKind } from '../../dsl/workload-entry.js';
 import { workloadGroupKind } from '../../dsl/workload-group.js';
@@ -22,8 +23,12 @@ export interface ExternalEndpoint extends Endpoint {
 /** Where the cluster of a host finds its endpoints. */
 export type Discovery = 'given' | 'dns' | 'first-of-dns' | 'named-by-caller';
 
-/** An exact host without endpoints is looked up by its own name, whether that is said or not; a wildcard leaves the name to the caller. */
-export function discoveryOf({ spec, host }: ExternalHost): Discovery {
+/**
+ * An exact host without endpoints is looked up by its own name, whether that is said or not; a wildcard, and PASSTHROUGH, leave the
+ * name to the caller.
+ */
+export function discoveryOf({ spec, host }: ExternalHost, policy?: TrafficPolicy): Discovery {
+  if (policy?.loadBalancer?.simple === 'PASSTHROUGH') return 'named-by-caller';
   switch (spec.resolution) {
     case 'STATIC':
       return 'given';

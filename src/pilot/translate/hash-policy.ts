@@ -3,20 +3,21 @@ import type { ConsistentHash } from '../../dsl/destination-rule-shape.js';
 import { protoDuration } from '../../model/duration.js';
 import { durationMs } from '../../model/fields.js';
 import type { RouteAction_HashPolicyJson } from '../../xds/envoy-json.js';
-import { type Callable, calleeAt, subsetNameOf } from './envoy-clusters.js';
+import type { Callable } from './envoy-clusters.js';
 import type { Target } from './policy.js';
-import { policyAt } from './policy-levels.js';
+import { targetPolicy } from './target-policy.js';
 
-/** Of the Envoy cluster that the target means. */
 export function hashOf(target: Target, place: Callable): ConsistentHash | undefined {
-  const callee = calleeAt(target, place);
-  if (callee === undefined) return undefined;
-  const { policy, subsets } = callee.policy;
-  const subset = subsets.find(({ name }) => name === subsetNameOf(target.selection));
-  return policyAt(policy, subset?.trafficPolicy, callee.port.port)?.loadBalancer?.consistentHash;
+  return targetPolicy(target, place)?.loadBalancer?.consistentHash;
 }
 
-export function hashPolicy(hash: ConsistentHash): RouteAction_HashPolicyJson {
+/** Each once: Envoy turns a hash that is made twice into another one, and callers would move as soon as a release begins. */
+export function hashPolicies(targets: readonly Target[], place: Callable): RouteAction_HashPolicyJson[] {
+  const all = targets.flatMap((target) => hashOf(target, place) ?? []).map(hashPolicy);
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+function hashPolicy(hash: ConsistentHash): RouteAction_HashPolicyJson {
   const { httpHeaderName, httpCookie, httpQueryParameterName } = hash;
   if (httpHeaderName !== undefined) return { header: { headerName: httpHeaderName } };
   if (httpQueryParameterName !== undefined) return { queryParameter: { name: httpQueryParameterName } };

@@ -18,7 +18,7 @@ export function leftOut(snapshot: MeshSnapshot, scope: ProxyScope, host: string)
   const { caller } = audienceOf(scope);
   const entry = findHost(indexOf(snapshot.definitions), host, caller.namespace);
   if (entry === undefined) return [];
-  return effectiveRules(snapshot, entry, caller.namespace).flatMap((rule) =>
+  return effectiveRules(snapshot, entry, caller).flatMap((rule) =>
     rule.matches.flatMap((match, i) => {
       if (match.caller === undefined || isCaller(match.caller, caller)) return [];
       const name = routeName(rule, rule.matches.length > 1 ? match.name || String(i) : match.name);

@@ -1,4 +1,5 @@
 /** Listeners of one proxy: the explicit proxy for its app, upstreams with a port of their own, and the way in. */
+import type { Tunnel } from '../../dsl/destination-rule-shape.js';
 import type { ServerTls } from '../../dsl/server-tls.js';
 import type { Protocol } from '../../model/fields.js';
 import { inboundClusterName } from '../../model/names.js';
@@ -14,6 +15,7 @@ import type {
 import { accessLog } from './access-log.js';
 import { callerReplies } from './caller-replies.js';
 import { inboundHttp, outboundHttp } from './http-connection.js';
+import { tunnelled } from './onward-tunnel.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { remember, sameContent } from './remember.js';
 import { inboundName } from './routes.js';
@@ -146,6 +148,8 @@ export interface PassedOn {
   readonly clusters: readonly WeighedCluster[];
   /** One caller keeps to one instance. */
   readonly isBySource: boolean;
+  /** The clusters are proxies, which are asked for this. */
+  readonly tunnel?: Tunnel | undefined;
 }
 
 /** A TCP upstream's own listener. Made anew only when what it says is another thing. */
@@ -166,12 +170,13 @@ export function streamChain(
   stream: PassedOn,
   statName = name,
 ): FilterChainJson {
-  const { clusters, isBySource } = stream;
+  const { clusters, isBySource, tunnel } = stream;
   const [first] = clusters;
   const target =
     clusters.length === 1 && first !== undefined ? { cluster: first.name } : { weightedClusters: { clusters } };
   const hash = isBySource ? { hashPolicy: [{ sourceIp: {} }] } : {};
-  return { ...chainMatch(stream), filters: [tcpProxy(direction, name, { ...target, ...hash }, statName)] };
+  const proxied = { ...target, ...hash, ...tunnelled(tunnel) };
+  return { ...chainMatch(stream), filters: [tcpProxy(direction, name, proxied, statName)] };
 }
 
 /** What a filter chain takes; without anything, what no other does. */

@@ -5,6 +5,7 @@
 import { sidecarKind } from '../../dsl/sidecar.js';
 import type { Endpoint } from '../../model/instance.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import { fullName } from '../../model/names.js';
 import type {
   ClusterJson,
   ClusterLoadAssignmentJson,
@@ -16,11 +17,12 @@ import type { Audience } from './audience.js';
 import { byName } from './by-name.js';
 import { callerPolicy } from './caller-policy.js';
 import { catchAllHost, isPassthrough, passthroughCluster } from './catch-all.js';
-import { missingCluster, outboundCluster } from './clusters.js';
+import { missingCluster, outboundCluster, policyOf } from './clusters.js';
 import { loadAssignment } from './endpoints.js';
-import { type Callee, calleeOf, selectionsOf } from './envoy-clusters.js';
+import { type Callee, calleeOf, clusterNameOf, selectionsOf } from './envoy-clusters.js';
 import { externalCluster } from './external-clusters.js';
 import { discoveryOf, externalEndpoints } from './external-endpoints.js';
+import { preferenceOf } from './locality.js';
 import { findHost, type HostPort, indexOf, type MeshHost, type MeshIndex, routedBy } from './mesh-index.js';
 import type { Rules } from './policy.js';
 import { remember, sameList } from './remember.js';
@@ -94,12 +96,13 @@ function inputsOf(
   const changing = [...hosts, ...visible].flatMap((host) =>
     host === undefined ? [] : [snapshot.releases.get(host.key), endpointsOf(snapshot, host)],
   );
-  return [index.domain, index.rootNamespace, sidecar, visible, ...hosts, ...changing];
+  const certificates = certificatesOf(index, caller);
+  return [index.domain, index.rootNamespace, certificates, sidecar, visible, ...hosts, ...changing];
 }
 
 function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
   const scene = sceneOf(snapshot, audience);
-  const { clusters, endpoints } = clustersOf(snapshot, audience, scene);
+  const { clusters, endpoints, problems } = clustersOf(snapshot, audience, scene);
   const own = egressOfBytes(audience.caller, scene);
   return {
     ...scene,
@@ -107,7 +110,7 @@ function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
     clusters: byName(clusters, (cluster) => cluster.name),
     endpoints: byName(endpoints, (assignment) => assignment.clusterName),
     routes: byName(routesOf(snapshot, audience, scene), (routes) => routes.name),
-    problems: [...problemsOf(snapshot, audience, scene), ...own.problems],
+    problems: [...problemsOf(snapshot, audience, scene), ...problems, ...own.problems],
   };
 }
 
@@ -118,12 +121,12 @@ function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
   const named = new Map<string, Named>();
   const reachable = new Map<string, Callee>();
   const reach = (entry: MeshHost): void => {
-    reachable.set(entry.host, calleeOf(entry, callerPolicy(entry, caller.namespace, index.rootNamespace)));
+    reachable.set(entry.host, calleeOf(entry, callerPolicy(entry, caller, index.rootNamespace)));
   };
   const sidecar = sidecarOf(snapshot.definitions.all(sidecarKind), caller, index.rootNamespace);
   const services = callees.map((key) => index.services.get(key)).filter((service) => service !== undefined);
   for (const entry of new Set([...services, ...hostsInScope(index, caller, sidecar)])) {
-    const rules = effectiveRules(snapshot, entry, caller.namespace);
+    const rules = effectiveRules(snapshot, entry, caller);
     named.set(entry.key, { entry, rules });
     if (entry.kind !== 'routed') reach(entry);
     for (const target of targetHosts(rules)) {
@@ -139,33 +142,60 @@ function sceneOf(snapshot: MeshSnapshot, { caller, callees }: Audience): Scene {
 interface Reached {
   readonly clusters: readonly ClusterJson[];
   readonly endpoints: readonly ClusterLoadAssignmentJson[];
+  readonly problems: readonly TranslationProblem[];
 }
 
 function clustersOf(snapshot: MeshSnapshot, audience: Audience, scene: Scene): Reached {
-  const { clusters, endpoints } = reachedClusters(snapshot, scene.reachable);
+  const { clusters, endpoints, problems } = reachedClusters(snapshot, audience, scene.reachable);
   const passthrough = isPassthrough(scene.sidecar?.spec.outboundTrafficPolicy) ? [passthroughCluster] : [];
   const missing = missingClusters(audience, clusters, referencedClusters(scene));
-  return { clusters: [...clusters, ...missing, ...passthrough], endpoints };
+  return { clusters: [...clusters, ...missing, ...passthrough], endpoints, problems };
 }
 
-/** All Envoy clusters of these hosts. */
-export function reachedClusters(snapshot: MeshSnapshot, reachable: ReadonlyMap<string, Callee>): Reached {
+/** All Envoy clusters of these hosts, for proxies of this audience. */
+export function reachedClusters(
+  snapshot: MeshSnapshot,
+  { caller, locality }: Audience,
+  reachable: ReadonlyMap<string, Callee>,
+): Reached {
+  const certificates = certificatesOf(indexOf(snapshot.definitions), caller);
   const clusters: ClusterJson[] = [];
   const endpoints: ClusterLoadAssignmentJson[] = [];
+  const unproved = new Set<string>();
   for (const { entry, policy } of reachable.values()) {
     const facts = factsOfHost(snapshot, entry);
     const known = endpointsOf(snapshot, entry);
     for (const port of entry.ports) {
       for (const selection of selectionsOf(facts, policy)) {
-        const cluster = outboundCluster(entry.identity, port, selection);
-        const assignment = loadAssignment(facts, port, selection, known);
-        const discovery = entry.kind === 'external' ? discoveryOf(entry) : 'given';
+        const policy = policyOf(selection, port);
+        const isMutual = policy?.tls?.mode === 'ISTIO_MUTUAL';
+        if (isMutual && certificates === undefined) {
+          // Never in plain text instead.
+          clusters.push(missingClusterOf(entry.identity, clusterNameOf(entry, port, selection.subset)));
+          unproved.add(entry.host);
+          continue;
+        }
+        const cluster = outboundCluster(entry.identity, port, selection, isMutual ? certificates : undefined);
+        const preference = preferenceOf(policy, locality, caller.labels);
+        const assignment = loadAssignment(facts, port, selection, known, preference);
+        const discovery = entry.kind === 'external' ? discoveryOf(entry, policy) : 'given';
         clusters.push(externalCluster(cluster, discovery, assignment));
         if (discovery === 'given') endpoints.push(assignment);
       }
     }
   }
-  return { clusters, endpoints };
+  const problems = [...unproved].map((host) => withoutCertificates(caller, host));
+  return { clusters, endpoints, problems };
+}
+
+/** The folder of the caller's certificates, which its sidecar may read. */
+function certificatesOf({ services }: MeshIndex, { namespace, service }: Caller): string | undefined {
+  return services.get(fullName(namespace, service))?.spec.certificates;
+}
+
+function withoutCertificates({ namespace, service }: Caller, host: string): TranslationProblem {
+  const message = `it cannot reach ${host}, whose DestinationRule says ISTIO_MUTUAL: write certificates in the Service, a folder of the node with cert-chain.pem, key.pem and root-cert.pem`;
+  return { kind: 'Service', namespace, name: service, message };
 }
 
 /** Those that rules send to and that are not there, for `owner`. */

@@ -15,13 +15,14 @@ export function policyAt(
 
 /**
  * A port with settings of its own has these alone: what they leave out is the default again, not what the host says. The
- * budget for retries has no port of its own.
+ * budget for retries, tunnels and the PROXY protocol have no port of their own.
  */
 const atPort = remember((policy: TrafficPolicy, port: number): TrafficPolicy => {
   const own = policy.portLevelSettings?.find((settings) => settings.port.number === port);
   if (own === undefined) return policy;
   const { port: _, ...blocks } = own;
-  return { ...blocks, retryBudget: policy.retryBudget };
+  const { tunnel, proxyProtocol, retryBudget } = policy;
+  return { ...blocks, tunnel, proxyProtocol, retryBudget };
 });
 
 const replaced = remember((below: TrafficPolicy, above: TrafficPolicy, port: number): TrafficPolicy => {
@@ -30,7 +31,16 @@ const replaced = remember((below: TrafficPolicy, above: TrafficPolicy, port: num
     loadBalancer: above.loadBalancer ?? below.loadBalancer,
     connectionPool: above.connectionPool ?? below.connectionPool,
     outlierDetection: above.outlierDetection ?? below.outlierDetection,
+    tls: above.tls ?? below.tls,
   };
-  const { loadBalancer, connectionPool, outlierDetection } = blocks;
-  return { loadBalancer, connectionPool, outlierDetection, retryBudget: above.retryBudget ?? below.retryBudget };
+  const { loadBalancer, connectionPool, outlierDetection, tls } = blocks;
+  return {
+    loadBalancer,
+    connectionPool,
+    outlierDetection,
+    tls,
+    tunnel: above.tunnel ?? below.tunnel,
+    proxyProtocol: above.proxyProtocol ?? below.proxyProtocol,
+    retryBudget: above.retryBudget ?? below.retryBudget,
+  };
 });

@@ -1,7 +1,9 @@
 /** Who a proxy says that it is: Envoy's node, as the planner's bootstrap writes it, read strictly. */
+import type { Locality } from '../../dsl/locality-lb.js';
 import { proxyId } from '../../model/names.js';
 import type { PlannedUpstream } from '../../model/node-plan.js';
 import type { ProxyMetadata } from '../../model/proxy-metadata.js';
+import { sameContent } from './remember.js';
 
 export type ProxyUpstream = Extract<PlannedUpstream, { mode: 'proxy' }>;
 
@@ -10,6 +12,7 @@ export interface ProxyScope extends Omit<ProxyMetadata, 'revision' | 'upstreams'
   readonly id: string;
   /** An Envoy without an app, which serves what Gateways say. */
   readonly isGateway: boolean;
+  readonly locality: Locality;
   /** Those that go through the proxy. */
   readonly upstreams: readonly ProxyUpstream[];
 }
@@ -18,11 +21,17 @@ export interface ProxyScope extends Omit<ProxyMetadata, 'revision' | 'upstreams'
 export interface EnvoyNode {
   readonly id: string;
   readonly metadata: unknown;
+  readonly locality: Locality;
 }
 
 export type ProxyReading =
   | { readonly kind: 'proxy'; readonly scope: ProxyScope }
   | { readonly kind: 'refused'; readonly reason: string };
+
+/** The same object for all that are there. */
+export function localityAt(region: string, zone: string, subZone = ''): Locality {
+  return sameContent({ region, zone, subZone });
+}
 
 /** Never throws: what a stranger sends is data. */
 export function readProxy(node: EnvoyNode): ProxyReading {
@@ -51,6 +60,7 @@ function scopeOf(node: EnvoyNode): ProxyScope {
     node: field('node'),
     cluster: field('cluster'),
     address: field('address'),
+    locality: localityAt(node.locality.region, node.locality.zone, node.locality.subZone),
     labels: mesh['labels'] === undefined ? {} : texts(mesh['labels'], 'metadata.mesh.labels'),
     ports: {
       app: portMap(ports['app'], 'metadata.mesh.ports.app'),

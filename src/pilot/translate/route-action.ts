@@ -5,6 +5,7 @@ import type {
   DirectResponseActionJson,
   FractionalPercentJson,
   RedirectActionJson,
+  RouteAction_HashPolicyJson,
   RouteAction_RequestMirrorPolicyJson,
   RouteActionJson,
   RouteJson,
@@ -12,7 +13,7 @@ import type {
 } from '../../xds/envoy-json.js';
 import { REASON_HEADER } from './caller-replies.js';
 import { type Callable, calleeAt, clusterNameOf, subsetNameOf } from './envoy-clusters.js';
-import { hashOf, hashPolicy } from './hash-policy.js';
+import { hashPolicies } from './hash-policy.js';
 import { authorityOf, envoyEdits } from './header-edits.js';
 import type {
   Action,
@@ -30,7 +31,7 @@ import type {
 } from './policy.js';
 import { retryPolicy } from './retry-policy.js';
 import { stringMatcher } from './route-match.js';
-import { reducedWeights } from './weights.js';
+import { reducedWeights, steadyWeights } from './weights.js';
 
 /** Where a rule is written: the port whose virtual host it stands in, and the hosts it can name. */
 export interface RulePlace extends Callable {
@@ -50,14 +51,15 @@ export function routeAction(rule: Rule, place: RulePlace): RouteJson {
     return { directResponse: answerAction(action.answer), ...envoyEdits([rule.edits]), ...filters(undefined, rule) };
   const destinations = weighedDestinations(action.destinations);
   const only = destinations.length === 1 ? destinations[0] : undefined;
+  const hashes = hashPolicies(destinations, place);
   const authority = action.rewrite?.authority ?? authorityOf(rule.edits);
   const rewritten = authority ?? authorityOf(only?.edits);
   return {
     route: {
       ...(only === undefined
-        ? weightedClusters(destinations, authority, place)
+        ? weightedClusters(destinations, authority, place, hashes.length > 0)
         : { cluster: clusterName(only, place) }),
-      ...forwarding(action, destinations, place),
+      ...forwarding(action, hashes, place),
       ...(rewritten === undefined ? {} : { hostRewriteLiteral: rewritten }),
     },
     ...envoyEdits([rule.edits, only?.edits]),
@@ -82,10 +84,9 @@ function answerAction({ status, body }: Answer): DirectResponseActionJson {
 
 function forwarding(
   action: Extract<Action, { kind: 'forward' }>,
-  destinations: readonly Destination[],
+  hashes: RouteAction_HashPolicyJson[],
   place: RulePlace,
 ): RouteActionJson {
-  const hashes = destinations.flatMap((destination) => hashOf(destination, place) ?? []).map(hashPolicy);
   return {
     // Not maxStreamDuration, not even for its grpc-timeout: Envoy would no longer look at this timeout.
     timeout: protoDuration(action.timeoutMs),
@@ -114,21 +115,25 @@ export function weighedDestinations(destinations: readonly Destination[]): reado
   return some.map((destination, i) => ({ ...destination, weight: weights[i] ?? 0 }));
 }
 
+/** `isSticky`: a caller that keeps to one instance keeps to one part of the split as well. */
 function weightedClusters(
   destinations: readonly Destination[],
   authorityOfRoute: string | undefined,
   place: RulePlace,
+  isSticky: boolean,
 ): RouteActionJson {
-  const clusters = destinations.map((destination): WeightedCluster_ClusterWeightJson => {
+  const weights = destinations.map(({ weight }) => weight);
+  const shares = isSticky ? steadyWeights(weights) : weights;
+  const clusters = destinations.map((destination, i): WeightedCluster_ClusterWeightJson => {
     const authority = authorityOfRoute === undefined ? authorityOf(destination.edits) : undefined;
     return {
       name: clusterName(destination, place),
-      weight: destination.weight,
+      weight: shares[i] ?? 0,
       ...envoyEdits([destination.edits]),
       ...(authority === undefined ? {} : { hostRewriteLiteral: authority }),
     };
   });
-  return { weightedClusters: { clusters } };
+  return { weightedClusters: { clusters, ...(isSticky ? { useHashPolicy: true } : {}) } };
 }
 
 /** A target that no longer exists has a cluster too, an empty one: its share is answered 503, and the rest is not touched. */

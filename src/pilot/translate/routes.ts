@@ -6,12 +6,14 @@ import type { RouteConfigurationJson, RouteJson, VirtualHostJson } from '../../x
 import type { Callee } from './envoy-clusters.js';
 import { discoveryOf } from './external-endpoints.js';
 import type { HostPort, MeshHost } from './mesh-index.js';
+import { connected } from './onward-tunnel.js';
 import { anyRequest, type Rule, type Rules } from './policy.js';
 import type { ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
 import { clusterName, type RulePlace, routeAction } from './route-action.js';
 import { routeMatch } from './route-match.js';
 import { connectDestinations } from './streams.js';
+import { targetPolicy } from './target-policy.js';
 import { toldRoute } from './told-route.js';
 import { TUNNEL_CLUSTER } from './tunnel.js';
 import { UNDELIVERED_HEADER } from './undelivered.js';
@@ -244,20 +246,17 @@ function connectRoute(entry: MeshHost, port: HostPort, rules: Rules, place: Rule
     name: clusterName(target, place),
     weight: target.weight,
   }));
-  return {
-    name: 'connect',
-    match: { connectMatcher: {} },
-    route: {
-      ...(first === undefined
-        ? { cluster: TUNNEL_CLUSTER }
-        : others.length === 0
-          ? { cluster: first.name }
-          : { weightedClusters: { clusters: [first, ...others] } }),
-      timeout: '0s',
-      idleTimeout: '0s',
-      upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }],
-    },
+  const route = {
+    ...(first === undefined
+      ? { cluster: TUNNEL_CLUSTER }
+      : others.length === 0
+        ? { cluster: first.name }
+        : { weightedClusters: { clusters: [first, ...others] } }),
+    timeout: '0s',
+    idleTimeout: '0s',
   };
+  const tunnel = destinations[0] && targetPolicy(destinations[0], place)?.tunnel;
+  return { name: 'connect', match: { connectMatcher: {} }, ...connected(route, tunnel) };
 }
 
 /** One route per match, with the rule's name in it, so that the access log says why. */

@@ -2,7 +2,7 @@
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName } from '../../model/names.js';
 import type { Release } from '../../model/release.js';
-import { type CallerPolicy, callerPolicy } from './caller-policy.js';
+import { type CallerPolicy, callerPolicy, type PolicyCaller } from './caller-policy.js';
 import { type Compiled, compileRoute, defaultRule } from './compile-route.js';
 import { compileVirtualService } from './compile-virtual-service.js';
 import { versionsOf } from './envoy-clusters.js';
@@ -47,21 +47,21 @@ const ownRules: (entry: MeshHost, domain: string) => Compiled = remember(
 );
 
 /** With every release that touches a destination in them. */
-export function effectiveRules(snapshot: MeshSnapshot, entry: MeshHost, callerNamespace: string): Rules {
+export function effectiveRules(snapshot: MeshSnapshot, entry: MeshHost, caller: PolicyCaller): Rules {
   const { domain } = indexOf(snapshot.definitions);
-  return withReleases(snapshot, compiledRules(entry, callerNamespace, domain).rules, callerNamespace);
+  return withReleases(snapshot, compiledRules(entry, caller.namespace, domain).rules, caller);
 }
 
-export function withReleases(snapshot: MeshSnapshot, compiled: Rules, callerNamespace: string): Rules {
+export function withReleases(snapshot: MeshSnapshot, compiled: Rules, caller: PolicyCaller): Rules {
   const index = indexOf(snapshot.definitions);
   let rules = compiled;
   for (const host of targetHosts(rules)) {
-    const key = findHost(index, host, callerNamespace)?.key ?? '';
+    const key = findHost(index, host, caller.namespace)?.key ?? '';
     const facts = factsOf(snapshot, key);
     const release = snapshot.releases.get(key);
     const shift = facts === undefined || release === undefined ? undefined : shiftFor(release, facts.entry);
     if (facts === undefined || shift === undefined) continue;
-    rules = overlaid(rules, shift, facts, callerPolicy(facts.entry, callerNamespace, index.rootNamespace));
+    rules = overlaid(rules, shift, facts, callerPolicy(facts.entry, caller, index.rootNamespace));
   }
   return rules;
 }

@@ -7,6 +7,7 @@ import type { PassedOn } from './listeners.js';
 import type { MeshHost } from './mesh-index.js';
 import type { Destination, RequestMatch, Rule, Rules } from './policy.js';
 import { clusterName, weighedDestinations } from './route-action.js';
+import { targetPolicy } from './target-policy.js';
 
 /** A filter chain of a listener: what it takes, and where that goes. */
 export interface Stream {
@@ -97,7 +98,7 @@ function unaskedDestinations(entry: MeshHost, rules: Rules): readonly Destinatio
   return rule === undefined ? [] : destinationsOf(rule);
 }
 
-/** With the names of the Envoy clusters. The first destination says whether a caller keeps to one instance. */
+/** With the names of the Envoy clusters. The first destination says whether a caller keeps to one instance, and of a tunnel. */
 export function passedOn({ serverNames, subnets, destinations }: Stream, place: Callable): PassedOn {
   const [first] = destinations;
   return {
@@ -105,5 +106,6 @@ export function passedOn({ serverNames, subnets, destinations }: Stream, place: 
     subnets,
     clusters: destinations.map((target) => ({ name: clusterName(target, place), weight: target.weight })),
     isBySource: first !== undefined && hashOf(first, place)?.useSourceIp === true,
+    tunnel: first && targetPolicy(first, place)?.tunnel,
   };
 }

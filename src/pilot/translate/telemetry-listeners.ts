@@ -32,7 +32,8 @@ export function reporting(
   resources: TranslatedResources,
 ): TranslatedResources {
   const { definitions } = snapshot;
-  const { caller } = audienceOf(scope);
+  const audience = audienceOf(scope);
+  const { caller } = audience;
   const index = indexOf(definitions);
   const levels = telemetriesFor(definitions.all(telemetryKind), caller, index.rootNamespace);
   if (levels.length === 0) return resources;
@@ -48,12 +49,12 @@ export function reporting(
     const host = collector && findHost(index, index.fullHost(collector.host, collector.namespace), caller.namespace);
     if (host === undefined || collector === undefined) continue; // told where it was applied
     if (!host.ports.some(({ port }) => port === collector.port)) continue;
-    collectors.set(host.host, calleeOf(host, callerPolicy(host, caller.namespace, index.rootNamespace)));
+    collectors.set(host.host, calleeOf(host, callerPolicy(host, caller, index.rootNamespace)));
     known[provider.name] = outboundClusterName(collector.port, '', host.host);
   }
   const listeners = reportingListeners(scope, resources.listeners, client, server, sameContent(known));
   if (collectors.size === 0) return resources.listeners === listeners ? resources : withListeners(resources, listeners);
-  const { clusters, endpoints } = reachedClusters(snapshot, collectors);
+  const { clusters, endpoints } = reachedClusters(snapshot, audience, collectors);
   const more = {
     clusters: byName(
       clusters.filter(({ name = '' }) => !resources.clusters.has(name)),

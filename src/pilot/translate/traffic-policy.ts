@@ -3,12 +3,14 @@ import type { ConsistentHash, TrafficPolicy } from '../../dsl/destination-rule-s
 import { protoDuration } from '../../model/duration.js';
 import { durationMs } from '../../model/fields.js';
 import type {
+  CircuitBreakers_ThresholdsJson,
   CircuitBreakersJson,
   Cluster_SlowStartConfigJson,
   ClusterJson,
   OutlierDetectionJson,
   UpstreamConnectionOptionsJson,
 } from '../../xds/envoy-json.js';
+import { areSharesByPlace } from './locality.js';
 
 type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>;
 type Outlier = NonNullable<TrafficPolicy['outlierDetection']>;
@@ -27,6 +29,7 @@ export function trafficPolicy(policy: TrafficPolicy | undefined): ClusterJson {
       // trouble than theirs. Who writes an outlier detection gets Istio's: none, unless it says `minHealthPercent`.
       healthyPanicThreshold: { value: outlier === undefined ? PANIC_PERCENT : (outlier.minHealthPercent ?? 0) },
       updateMergeWindow: '0.5s',
+      ...(areSharesByPlace(policy) ? { localityWeightedLbConfig: {} } : {}),
     },
     circuitBreakers: circuitBreakers(pool, policy?.retryBudget),
     outlierDetection: outlier === undefined ? defaultOutlier : outlierDetection(outlier),
@@ -60,7 +63,7 @@ function balancing(balancer: LoadBalancer | undefined): ClusterJson {
     case 'UNSPECIFIED':
     case 'LEAST_REQUEST':
     case 'LEAST_CONN':
-    case 'PASSTHROUGH': // refused when it was applied
+    case 'PASSTHROUGH': // an external cluster without endpoints; of a service of ours it was refused when it was applied
       return { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 2, ...slowStart(balancer) } };
     case 'ROUND_ROBIN':
       return { lbPolicy: 'ROUND_ROBIN', roundRobinLbConfig: slowStart(balancer) };
@@ -90,10 +93,21 @@ function hashing({ ringHash, maglev, minimumRingSize }: ConsistentHash): Cluster
  */
 const RETRY_BUDGET = { budgetPercent: { value: 20 }, minRetryConcurrency: 20 };
 
-function retryBudget(budget: TrafficPolicy['retryBudget']): typeof RETRY_BUDGET {
-  if (budget === undefined) return RETRY_BUDGET;
-  // Istio's defaults, for whoever asks for a budget of its own.
-  return { budgetPercent: { value: budget.percent ?? 20 }, minRetryConcurrency: budget.minRetryConcurrency ?? 3 };
+/** Envoy takes a budget in place of a fixed number: ours stands only where neither is written. */
+function retryBudget(
+  budget: TrafficPolicy['retryBudget'],
+  maxRetries: number | undefined,
+): Pick<CircuitBreakers_ThresholdsJson, 'retryBudget'> {
+  if (budget === undefined) return maxRetries === undefined ? { retryBudget: RETRY_BUDGET } : {};
+  const { percent, minRetryConcurrency, budgetInterval } = budget;
+  return {
+    retryBudget: {
+      // Istio's defaults, for whoever asks for a budget of its own.
+      budgetPercent: { value: percent ?? 20 },
+      minRetryConcurrency: minRetryConcurrency ?? 3,
+      ...(budgetInterval === undefined ? {} : { budgetInterval: protoDuration(durationMs(budgetInterval)) }),
+    },
+  };
 }
 
 function circuitBreakers(pool: ConnectionPool | undefined, budget: TrafficPolicy['retryBudget']): CircuitBreakersJson {
@@ -106,8 +120,8 @@ function circuitBreakers(pool: ConnectionPool | undefined, budget: TrafficPolicy
         maxPendingRequests: limit(pool?.http?.http1MaxPendingRequests) ?? 256,
         maxRequests: limit(pool?.http?.http2MaxRequests) ?? 1024,
         trackRemaining: true,
-        // A budget would take the place of a fixed number.
-        ...(maxRetries === undefined ? { retryBudget: retryBudget(budget) } : { maxRetries }),
+        ...(maxRetries === undefined ? {} : { maxRetries }),
+        ...retryBudget(budget, maxRetries),
       },
     ],
     perHostThresholds: [{ maxConnections: 256 }],

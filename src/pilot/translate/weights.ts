@@ -12,6 +12,21 @@ export function reducedWeights(weights: readonly number[]): readonly number[] {
   return reduced.map((weight) => (weight === 0 ? 0 : Math.max(1, Math.floor(weight / factor))));
 }
 
+const STEADY_TOTAL = 1_000_000;
+
+/**
+ * Always of the same sum. A hash is parted by it: as one weight grows and its neighbour shrinks, callers move to the one that
+ * grows and never back, and none of the others moves at all.
+ */
+export function steadyWeights(weights: readonly number[]): readonly number[] {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const ends = weights.map((_, i) => {
+    const upTo = weights.slice(0, i + 1).reduce((sum, weight) => sum + weight, 0);
+    return Math.round((upTo / total) * STEADY_TOTAL);
+  });
+  return ends.map((end, i) => end - (ends[i - 1] ?? 0));
+}
+
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }

@@ -20,9 +20,9 @@ describe('a field that is not served', () => {
   });
 
   it('is told of a value as well', () => {
-    const [kind] = allKinds.filter((one) => one.kind === 'DestinationRule');
-    const simple = kind && schemaAt(specSchema(kind), ['trafficPolicy', 'loadBalancer', 'simple']);
-    expect(simple && notesOf(simple)).toContain('not served: PASSTHROUGH is not supported');
+    const [kind] = allKinds.filter((one) => one.kind === 'Gateway');
+    const mode = kind && schemaAt(specSchema(kind), ['servers', 'tls', 'mode']);
+    expect(mode && notesOf(mode)).toContain('not served: AUTO_PASSTHROUGH joins networks');
   });
 });
 

@@ -346,9 +346,59 @@ describe('a DestinationRule', () => {
       'MESH1010 error DestinationRule default/reviews spec.host: host "nobody" is no service',
     ],
     [
-      'TLS, which is not served yet',
-      '{ host: reviews, trafficPolicy: { tls: { mode: SIMPLE } } }',
-      'tls is not supported yet',
+      'TLS by a secret of Kubernetes',
+      '{ host: reviews, trafficPolicy: { tls: { mode: SIMPLE, credentialName: a } } }',
+      'secrets of Kubernetes do not exist here: write caCertificates',
+    ],
+    [
+      'MUTUAL without files',
+      '{ host: reviews, trafficPolicy: { tls: { mode: MUTUAL, clientCertificate: /a.pem } } }',
+      'MUTUAL needs clientCertificate and privateKey',
+    ],
+    [
+      'files that SIMPLE does not show',
+      '{ host: reviews, trafficPolicy: { tls: { mode: SIMPLE, clientCertificate: /a.pem, privateKey: /a.key } } }',
+      'SIMPLE shows no certificate: write MUTUAL',
+    ],
+    [
+      'TLS that is set and not turned on',
+      '{ host: reviews, trafficPolicy: { tls: { sni: a.example.com } } }',
+      'with mode DISABLE, which is the default, there is no TLS to set',
+    ],
+    [
+      'ISTIO_MUTUAL that looks at nothing',
+      '{ host: reviews, trafficPolicy: { tls: { mode: ISTIO_MUTUAL, insecureSkipVerify: true } } }',
+      'ISTIO_MUTUAL has its own files and always looks at them',
+    ],
+    [
+      'a tunnel that begins with the PROXY protocol',
+      '{ host: reviews, trafficPolicy: { tunnel: { targetHost: a.example.com, targetPort: 443 }, proxyProtocol: {} } }',
+      'tunnel and proxyProtocol exclude each other',
+    ],
+    [
+      'shares by place that are not all of it',
+      '{ host: reviews, trafficPolicy: { loadBalancer: { localityLbSetting: { distribute: [{ from: a, to: { a: 80, b: 10 } }] } } } }',
+      'together 100',
+    ],
+    [
+      'places that have something in common',
+      '{ host: reviews, trafficPolicy: { loadBalancer: { localityLbSetting: { distribute: [{ from: a, to: { "a/*": 80, a/b: 20 } }] } } } }',
+      'two places have something in common',
+    ],
+    [
+      'a failover to where it comes from',
+      '{ host: reviews, trafficPolicy: { loadBalancer: { localityLbSetting: { failover: [{ from: a, to: a }] } } } }',
+      'from and to are the same region',
+    ],
+    [
+      'zone aware routing',
+      '{ host: reviews, trafficPolicy: { loadBalancer: { zoneAwareLbSetting: {} } } }',
+      'write localityLbSetting',
+    ],
+    [
+      'chosen callers of other namespaces',
+      '{ host: reviews, exportTo: ["*"], workloadSelector: { matchLabels: { app: a } } }',
+      'with a workloadSelector it holds in its own namespace: leave out exportTo',
     ],
     [
       'two things to hash',
@@ -361,7 +411,11 @@ describe('a DestinationRule', () => {
       'a prime number',
     ],
     ['an export to all and one', '{ host: reviews, exportTo: ["*", shop] }', '* stands alone'],
-    ['PASSTHROUGH', '{ host: reviews, trafficPolicy: { loadBalancer: { simple: PASSTHROUGH } } }', 'MESH1017'],
+    [
+      'PASSTHROUGH, for a port of a subset of a service of ours',
+      '{ host: reviews, subsets: [{ name: v1, labels: { version: v1 }, trafficPolicy: { portLevelSettings: [{ port: { number: 9080 }, loadBalancer: { simple: PASSTHROUGH } }] } }] }',
+      'spec.subsets[0].trafficPolicy.portLevelSettings[0].loadBalancer.simple: PASSTHROUGH goes to the host that the caller names',
+    ],
     ['an empty policy', '{ host: reviews, trafficPolicy: {} }', 'a trafficPolicy must not be empty'],
     [
       'two subsets of one name',
@@ -380,6 +434,13 @@ describe('a DestinationRule', () => {
     ],
   ])('is refused with %s', (_what, spec, message) => {
     expect(found(destinationRule(spec))).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('is warned about a warmup that nobody makes', () => {
+    const spec = '{ host: reviews, trafficPolicy: { loadBalancer: { simple: RANDOM, warmup: { duration: 10s } } } }';
+    expect(found(destinationRule(spec))).toEqual([
+      'MESH1005 warning DestinationRule default/reviews spec.trafficPolicy.loadBalancer.warmup: RANDOM gives every instance its share at once: nobody warms up (write simple: LEAST_REQUEST or ROUND_ROBIN, or leave it out)',
+    ]);
   });
 
   it('is warned about a subset that selects nothing', () => {
