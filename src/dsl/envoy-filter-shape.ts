@@ -125,7 +125,11 @@ const matchSchema = z.strictObject({
     .strictObject({
       proxyVersion: notYet('there are no versions of Istio here: a patch is for the Envoy that runs'),
       metadata: z
-        .partialRecord(z.enum(proxyFacts), z.string())
+        .record(z.string(), z.string())
+        .refine(
+          (facts) => Object.keys(facts).every((name) => proxyFacts.some((fact) => fact === name)),
+          `a proxy says of itself: ${proxyFacts.join(', ')}`,
+        )
         .default({})
         .describe(`What the proxy says of itself: ${proxyFacts.join(', ')}`),
     })

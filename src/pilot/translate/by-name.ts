@@ -1,7 +1,7 @@
 /** Resources of one type, as maps that stay the same object while their resources do. */
 
 import { byKey } from '../../model/order.js';
-import { LayeredMap } from '../../runtime/layered-map.js';
+import { LayeredMap, layersOf } from '../../runtime/layered-map.js';
 import { remember, sameList } from './remember.js';
 
 /** Sorted; the same map again when all of its resources are the same objects as before. */
@@ -33,10 +33,19 @@ export function withShared<Resource extends object>(
   own: ReadonlyMap<string, Resource>,
   shared: ReadonlyMap<string, Resource>,
 ): ReadonlyMap<string, Resource> {
-  return layered(own, shared) as ReadonlyMap<string, Resource>; // of these very maps
+  return layered([own, shared]);
 }
 
-const layered = remember(
-  (own: ReadonlyMap<string, object>, shared: ReadonlyMap<string, object>): ReadonlyMap<string, object> =>
-    new LayeredMap([own, shared]),
+/** Maps over each other, as layers of one: the same map again for the same layers. */
+export function layered<Resource extends object>(
+  maps: readonly ReadonlyMap<string, Resource>[],
+): ReadonlyMap<string, Resource> {
+  const layers = maps.flatMap(layersOf);
+  const [only] = layers;
+  if (layers.length === 1 && only !== undefined) return only;
+  return layeredOf(sameList(layers)) as ReadonlyMap<string, Resource>; // of these very maps
+}
+
+const layeredOf = remember(
+  (layers: readonly ReadonlyMap<string, object>[]): ReadonlyMap<string, object> => new LayeredMap(layers),
 );

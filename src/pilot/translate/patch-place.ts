@@ -4,7 +4,7 @@
  */
 import { serviceHost } from '../../model/names.js';
 import type { ProxyScope } from './proxy.js';
-import { sameContent } from './remember.js';
+import { remember, sameContent } from './remember.js';
 
 export type PatchContext = 'SIDECAR_INBOUND' | 'SIDECAR_OUTBOUND' | 'GATEWAY';
 
@@ -19,21 +19,34 @@ export interface Place {
 
 export type PlaceOf = (name: string) => Place;
 
-export function listenerPlaces(scope: ProxyScope, domain: string): PlaceOf {
+/** The same function for the same proxy. */
+export type Places = (proxy: PlacedProxy, domain: string) => PlaceOf;
+
+export type PlacedProxy = Pick<ProxyScope, 'isGateway' | 'namespace' | 'service' | 'servicePorts' | 'upstreams'>;
+
+const anySidecar: PlacedProxy = { isGateway: false, namespace: '', service: '', servicePorts: [], upstreams: [] };
+const anyGateway: PlacedProxy = { ...anySidecar, isGateway: true };
+
+/** In the place of a proxy for what it shares with others: that is on the way out. */
+export function anyLike({ isGateway }: PlacedProxy): PlacedProxy {
+  return isGateway ? anyGateway : anySidecar;
+}
+
+export const listenerPlaces: Places = remember((scope: PlacedProxy, domain: string): PlaceOf => {
   return (name) => {
     if (scope.isGateway) return gatewayPlace(portIn(/^gateway\|(\d+)/, name));
     return inboundPlace(scope, name, domain) ?? outboundPlace(scope, name, domain);
   };
-}
+});
 
-export function routePlaces(scope: ProxyScope, domain: string): PlaceOf {
+export const routePlaces: Places = remember((scope: PlacedProxy, domain: string): PlaceOf => {
   return (name) => {
     if (scope.isGateway) return gatewayPlace(portIn(/^https?\.(\d+)/, name));
     return inboundPlace(scope, name, domain) ?? outboundPlace(scope, name, domain);
   };
-}
+});
 
-export function clusterPlaces(scope: ProxyScope, domain: string): PlaceOf {
+export const clusterPlaces: Places = remember((scope: PlacedProxy, domain: string): PlaceOf => {
   return (name) => {
     if (name.startsWith('outbound|')) {
       const [, port, , host = ''] = name.split('|');
@@ -42,7 +55,7 @@ export function clusterPlaces(scope: ProxyScope, domain: string): PlaceOf {
     }
     return inboundPlace(scope, name, domain) ?? nowhere;
   };
-}
+});
 
 const nowhere: Place = { context: undefined, port: undefined, host: undefined };
 
@@ -50,13 +63,13 @@ function gatewayPlace(port: number | undefined): Place {
   return placeAt('GATEWAY', port, undefined);
 }
 
-function inboundPlace(scope: ProxyScope, name: string, domain: string): Place | undefined {
+function inboundPlace(scope: PlacedProxy, name: string, domain: string): Place | undefined {
   const port = name === 'inbound' ? scope.servicePorts[0]?.port : portIn(/^(?:inbound|ingress)\|(\d+)/, name);
   if (port === undefined) return undefined;
   return placeAt('SIDECAR_INBOUND', port, serviceHost(scope.namespace, scope.service, domain));
 }
 
-function outboundPlace({ upstreams }: ProxyScope, name: string, domain: string): Place {
+function outboundPlace({ upstreams }: PlacedProxy, name: string, domain: string): Place {
   const upstream = upstreams.find((one) => `upstream|${one.name}` === name);
   const host = upstream && serviceHost(upstream.namespace, upstream.service, domain);
   return placeAt('SIDECAR_OUTBOUND', upstream?.port, host);

@@ -7,7 +7,7 @@ import { envoyFilterKind } from '../../dsl/envoy-filter.js';
 import type { EnvoyFilterSpec, PatchTarget } from '../../dsl/envoy-filter-shape.js';
 import type { Definition } from '../../model/definition.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
-import { LayeredMap, layersOf } from '../../runtime/layered-map.js';
+import { layersOf } from '../../runtime/layered-map.js';
 import { MeshError, messageOf } from '../../runtime/mesh-error.js';
 import { violation } from '../../xds/constraints.js';
 import { encodeResource } from '../../xds/encode.js';
@@ -20,12 +20,20 @@ import type {
 import type { Form } from '../../xds/proto-form.js';
 import { type ResourceShort, resourceType } from '../../xds/resource-types.js';
 import { audienceOf } from './audience.js';
-import { byName } from './by-name.js';
+import { byName, layered } from './by-name.js';
 import { filtersFor, type Patch, patchesFor, readPatches } from './envoy-patches.js';
 import { indexOf } from './mesh-index.js';
 import { patchCluster } from './patch-cluster.js';
 import { patchListener } from './patch-listener.js';
-import { clusterPlaces, listenerPlaces, type Place, type PlaceOf, routePlaces } from './patch-place.js';
+import {
+  anyLike,
+  clusterPlaces,
+  listenerPlaces,
+  type Place,
+  type PlaceOf,
+  type Places,
+  routePlaces,
+} from './patch-place.js';
 import { patchRoutes } from './patch-routes.js';
 import type { ProxyScope } from './proxy.js';
 import { remember, sameList } from './remember.js';
@@ -56,16 +64,20 @@ const patchedOf = remember(
     const listeners = patchMap(
       resources.listeners,
       of('LISTENER', 'FILTER_CHAIN', 'LISTENER_FILTER', 'NETWORK_FILTER', 'HTTP_FILTER'),
-      listenerPlaces(scope, domain),
+      listenerPlaces,
+      scope,
+      domain,
       patchedListener,
     );
     const routes = patchMap(
       resources.routes,
       of('ROUTE_CONFIGURATION', 'VIRTUAL_HOST', 'HTTP_ROUTE'),
-      routePlaces(scope, domain),
+      routePlaces,
+      scope,
+      domain,
       patchedRoutes,
     );
-    const clusters = patchMap(resources.clusters, of('CLUSTER'), clusterPlaces(scope, domain), patchedCluster);
+    const clusters = patchMap(resources.clusters, of('CLUSTER'), clusterPlaces, scope, domain, patchedCluster);
     const isGateway = scope.isGateway;
     const added = {
       listeners: additions<ListenerJson>('LDS', listeners.map, of('LISTENER'), isGateway),
@@ -145,45 +157,48 @@ interface MapResult<Resource> {
   readonly problems: readonly TranslationProblem[];
 }
 
-/** Layer by layer, so that what many proxies share stays one map for all of them. */
+/** Layer by layer, so that what many proxies share is patched once for all of them: the first is a proxy's own. */
 function patchMap<Resource extends object>(
   map: ReadonlyMap<string, Resource>,
   patches: readonly Patch[],
-  placeOf: PlaceOf,
+  places: Places,
+  scope: ProxyScope,
+  domain: string,
   patchOne: PatchOne<Resource>,
 ): MapResult<Resource> {
   if (patches.length === 0) return { map, problems: [] };
   const layers = layersOf(map);
-  const results = layers.map((layer) => patchLayer(layer, patches, placeOf, patchOne));
+  const results = layers.map((layer, i) =>
+    patchLayer(
+      layer,
+      patches,
+      places(i === 0 ? scope : anyLike(scope), domain),
+      patchOne as unknown as PatchOne<object>,
+    ),
+  ) as MapResult<Resource>[]; // of these very layers
   const problems = results.flatMap((result) => result.problems);
-  const [only] = results;
-  if (results.every((result, i) => result.map === layers[i])) return { map, problems };
-  return {
-    map: results.length === 1 && only !== undefined ? only.map : layered(sameList(results.map((one) => one.map))),
-    problems,
-  };
+  const isSame = results.every((result, i) => result.map === layers[i]);
+  return { map: isSame ? map : layered(results.map((result) => result.map)), problems };
 }
 
-function patchLayer<Resource extends object>(
-  layer: ReadonlyMap<string, Resource>,
-  patches: readonly Patch[],
-  placeOf: PlaceOf,
-  patchOne: PatchOne<Resource>,
-): MapResult<Resource> {
-  const names = new Map<Resource, string>();
-  const problems: TranslationProblem[] = [];
-  for (const [name, resource] of layer) {
-    const result = patchOne(resource, patches, placeOf(name));
-    problems.push(...result.problems);
-    if (result.outcome !== undefined) names.set(result.outcome, name);
-  }
-  const isSame = names.size === layer.size && [...names].every(([resource, name]) => layer.get(name) === resource);
-  return { map: isSame ? layer : byName([...names.keys()], (resource) => names.get(resource)), problems };
-}
-
-const layered = remember(
-  (layers: readonly ReadonlyMap<string, object>[]): ReadonlyMap<string, object> => new LayeredMap(layers),
-) as <Resource>(layers: readonly ReadonlyMap<string, Resource>[]) => ReadonlyMap<string, Resource>; // of these very maps
+const patchLayer = remember(
+  (
+    layer: ReadonlyMap<string, object>,
+    patches: readonly Patch[],
+    placeOf: PlaceOf,
+    patchOne: PatchOne<object>,
+  ): MapResult<object> => {
+    const names = new Map<object, string>();
+    const problems: TranslationProblem[] = [];
+    for (const [name, resource] of layer) {
+      const result = patchOne(resource, patches, placeOf(name));
+      problems.push(...result.problems);
+      if (result.outcome !== undefined) names.set(result.outcome, name);
+    }
+    const isSame = names.size === layer.size && [...names].every(([resource, name]) => layer.get(name) === resource);
+    return { map: isSame ? layer : byName([...names.keys()], (resource) => names.get(resource)), problems };
+  },
+);
 
 /** What patches ADD, each name once. */
 function additions<Resource extends object>(
@@ -208,7 +223,7 @@ function additions<Resource extends object>(
   }
   if (added.size === 0) return { map, problems };
   const layer = byName([...added.values()], (resource) => (resource as Named).name);
-  return { map: layered<object>(sameList([...layersOf(map), layer])) as ReadonlyMap<string, Resource>, problems }; // read as their message
+  return { map: layered<object>([map, layer]) as ReadonlyMap<string, Resource>, problems }; // read as their message
 }
 
 function problemOf({ kind, namespace = '', name }: Definition, message: string): TranslationProblem {

@@ -16,7 +16,7 @@ import type {
   SubstitutionFormatStringJson,
 } from '../../xds/envoy-json.js';
 import { audienceOf } from './audience.js';
-import { byName, withShared } from './by-name.js';
+import { byName, layered } from './by-name.js';
 import { callerPolicy } from './caller-policy.js';
 import { type Callee, calleeOf } from './envoy-clusters.js';
 import { findHost, indexOf } from './mesh-index.js';
@@ -84,8 +84,8 @@ const withCollectors = remember(
   ): TranslatedResources => ({
     ...resources,
     listeners,
-    clusters: withShared(clusters, resources.clusters),
-    endpoints: withShared(endpoints, resources.endpoints),
+    clusters: layered([resources.clusters, clusters]),
+    endpoints: layered([resources.endpoints, endpoints]),
   }),
 );
 

@@ -1,6 +1,7 @@
 /** EnvoyFilters, seen in the resources that they change. */
 import { describe, expect, it } from 'vitest';
 import { type ProxyScope, translate } from '../../../src/pilot/translate/index.js';
+import { layersOf } from '../../../src/runtime/layered-map.js';
 import type { HttpConnectionManagerJson, ListenerJson } from '../../../src/xds/envoy-json.js';
 import { endpoint, problemsIn, proxy, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources, simulate } from '../../support/simulate.js';
@@ -452,6 +453,9 @@ describe('what is shared', () => {
     const [one, other] = [1, 2].map((i) => translate(snapshot, proxy(upstreams, { instance: `productpage-v1-${i}` })));
     const plain = translate(world({ yaml: mesh, endpoints }), proxy(upstreams));
     expect(one?.routes.get('outbound')).toBe(other?.routes.get('outbound'));
+    const shared = [one, other].map((each) => layersOf(each?.clusters ?? new Map())[1]);
+    expect(shared[0]?.size).toBeGreaterThan(1);
+    expect(shared[0]).toBe(shared[1]);
     const name = 'outbound|9080||ratings.default.svc.cluster.local';
     expect(one?.clusters.get(name)).toBe(other?.clusters.get(name));
     expect(one?.clusters.get(name)?.connectTimeout).toBe('7s');
