@@ -68,6 +68,18 @@ const additions = [
     'import "envoy/config/core/v3/extension.proto";',
     '\nimport "envoy/config/common/matcher/v3/matcher.proto";',
   ],
+  ['envoy/type/tracing/v3/custom_tag.proto', 'Metadata metadata = 5;', '\n    string value = 6;'],
+  [
+    'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+    'google.protobuf.BoolValue spawn_upstream_span = 10;',
+    '\n    string operation = 11;\n    string upstream_operation = 12;\n    bool no_context_propagation = 13;',
+  ],
+  [
+    'envoy/extensions/wasm/v3/wasm.proto',
+    'message PluginConfig {',
+    '\n  enum FailurePolicy { UNSPECIFIED = 0; FAIL_RELOAD = 1; FAIL_CLOSED = 2; FAIL_OPEN = 3; }' +
+      '\n  FailurePolicy failure_policy = 7;',
+  ],
 ];
 for (const [name, place, added] of additions) {
   const file = path.join(work, name);

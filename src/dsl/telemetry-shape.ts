@@ -59,11 +59,14 @@ const customTagSchema = z
       })
       .optional()
       .describe('A header of the request'),
-    formatter: notYet('a value by commands, which this version of the Envoy API has not'),
+    formatter: z
+      .strictObject({ value: z.string().min(1).describe('Such as %REQ(:PATH)%') })
+      .optional()
+      .describe('By commands, as access logs have them'),
   })
   .refine(
     (tag) => Object.values(tag).filter((value) => value !== undefined).length === 1,
-    'one of literal, environment, header',
+    'one of literal, environment, header, formatter',
   );
 export type CustomTag = z.output<typeof customTagSchema>;
 
@@ -86,7 +89,10 @@ const tracingSchema = z.strictObject({
     .boolean()
     .optional()
     .describe('Tags istio.canonical_service, istio.canonical_revision and istio.namespace. Default: true'),
-  disableContextPropagation: notYet('trace headers always go on: an application that is called must not lose them'),
+  disableContextPropagation: z
+    .boolean()
+    .optional()
+    .describe('Proxies report, and leave the headers of a trace as they are: callees then begin traces of their own'),
 });
 export type Tracing = z.output<typeof tracingSchema>;
 

@@ -56,13 +56,10 @@ const wasmPluginSchema = z.strictObject({
     .default('UNSPECIFIED_PHASE')
     .describe('Before who calls is asked, before it is asked who may, or last, before a request goes on'),
   priority: z.int().optional().describe('Of those in the same phase the highest is first. Default: 0'),
-  failStrategy: refusedValue(
-    z.enum(['FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD']),
-    (strategy) => strategy === 'FAIL_RELOAD',
-    'FAIL_RELOAD is not in this version of the Envoy API: write FAIL_OPEN or FAIL_CLOSE',
-  )
+  failStrategy: z
+    .enum(['FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD'])
     .default('FAIL_CLOSE')
-    .describe('When the plugin has crashed: requests are answered 503, or go on without it'),
+    .describe('When the plugin has crashed: requests are answered 503, go on without it, or it is loaded once more'),
   vmConfig: z
     .strictObject({
       env: z

@@ -111,7 +111,7 @@ describe.skipIf(isEnvoyMissing())('Telemetries at a sidecar', () => {
   test('spans go to Zipkin, with their tags', async () => {
     await sidecar.apply(
       mesh(
-        '{ tracing: [{ providers: [{ name: zipkin }], randomSamplingPercentage: 100, customTags: { color: { literal: { value: teal } } } }] }',
+        '{ tracing: [{ providers: [{ name: zipkin }], randomSamplingPercentage: 100, customTags: { color: { literal: { value: teal } }, at: { formatter: { value: "%REQ(:PATH)%" } } } }] }',
       ),
       endpoints,
     );
@@ -119,7 +119,18 @@ describe.skipIf(isEnvoyMissing())('Telemetries at a sidecar', () => {
     await fill('/traced');
     const spans = await until('a span', () => received.get('/api/v2/spans'), 15_000);
     expect(spans).toContain('"color":"teal"');
+    expect(spans).toContain('"at":"/traced"');
     expect(spans).toContain('"istio.canonical_service":"productpage"');
+  });
+
+  test('spans are reported, and their headers left as they are', async () => {
+    await sidecar.apply(
+      mesh(
+        '{ tracing: [{ providers: [{ name: zipkin }], randomSamplingPercentage: 100, disableContextPropagation: true }] }',
+      ),
+      endpoints,
+    );
+    expect(await call('/alone')).not.toContain('x-b3-traceid');
   });
 
   test('spans and log records go to OpenTelemetry', async () => {

@@ -37,7 +37,7 @@ describe.skipIf(isEnvoyMissing())('WasmPlugins at a sidecar', () => {
       mesh(
         plugin(
           'both',
-          `{ url: "file://${module}", pluginConfig: { a: 1 }, vmConfig: { env: [{ name: A, value: b }, { name: HOME, valueFrom: HOST }] } }`,
+          `{ url: "file://${module}", pluginConfig: { a: 1 }, failStrategy: FAIL_RELOAD, vmConfig: { env: [{ name: A, value: b }, { name: HOME, valueFrom: HOST }] } }`,
         ),
       ),
     );

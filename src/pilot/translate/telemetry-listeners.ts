@@ -247,6 +247,7 @@ function tracingOf(
       overallSampling: { value: 100 },
       customTags: [...(trace.hasIstioTags ? istioTags(scope) : []), ...Object.entries(trace.tags).map(tagOf)],
       ...(maxTagLength === undefined ? {} : { maxPathTagLength: maxTagLength }),
+      ...(trace.isPassedOn ? {} : { noContextPropagation: true }),
       provider: tracerOf(provider, cluster, scope),
     },
     requestIdExtension: {
@@ -264,7 +265,8 @@ function istioTags({ service, version, namespace }: ProxyScope): readonly Custom
   );
 }
 
-function tagOf([tag, { literal, environment, header }]: readonly [string, CustomTag]): CustomTagJson {
+function tagOf([tag, { literal, environment, header, formatter }]: readonly [string, CustomTag]): CustomTagJson {
+  if (formatter !== undefined) return { tag, value: formatter.value };
   if (literal !== undefined) return { tag, literal };
   if (environment !== undefined) return { tag, environment };
   return { tag, ...(header === undefined ? {} : { requestHeader: header }) };

@@ -23,6 +23,7 @@ export interface TraceTo {
   readonly tags: Readonly<Record<string, CustomTag>>;
   readonly isByRequestId: boolean;
   readonly hasIstioTags: boolean;
+  readonly isPassedOn: boolean;
 }
 
 /** For one side of a proxy. Undefined: it stays as it is. */
@@ -118,6 +119,7 @@ function traceOf(levels: readonly Tracing[], defined: readonly ExtensionProvider
     tags: last(({ customTags }) => (Object.keys(customTags).length === 0 ? undefined : customTags)) ?? {},
     isByRequestId: last((one) => one.useRequestIdForTraceSampling) ?? true,
     hasIstioTags: last((one) => one.enableIstioTags) ?? true,
+    isPassedOn: last((one) => one.disableContextPropagation) !== true,
   };
 }
 

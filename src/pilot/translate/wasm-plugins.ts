@@ -156,7 +156,7 @@ function pluginConfig(plugin: WasmPlugin): WasmConfigJson {
     name: pluginName(plugin),
     ...(rootId === undefined ? {} : { rootId }),
     ...(config === undefined ? {} : { configuration: asText(config) }),
-    ...(failStrategy === 'FAIL_OPEN' ? { failOpen: true } : {}),
+    failurePolicy: failStrategy === 'FAIL_CLOSE' ? 'FAIL_CLOSED' : failStrategy,
     vmConfig: {
       runtime: 'envoy.wasm.runtime.v8',
       code: { local: { filename: url.replace('file://', '') } },

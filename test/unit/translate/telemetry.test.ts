@@ -159,12 +159,13 @@ describe('tracing', () => {
     ]);
     expect(
       tags(
-        'enableIstioTags: false, customTags: { a: { literal: { value: x } }, b: { header: { name: x-b, defaultValue: d } }, c: { environment: { name: C } } }',
+        'enableIstioTags: false, customTags: { a: { literal: { value: x } }, b: { header: { name: x-b, defaultValue: d } }, c: { environment: { name: C } }, d: { formatter: { value: "%REQ(:PATH)%" } } }',
       ),
     ).toEqual([
       { tag: 'a', literal: { value: 'x' } },
       { tag: 'b', requestHeader: { name: 'x-b', defaultValue: 'd' } },
       { tag: 'c', environment: { name: 'C', defaultValue: '' } },
+      { tag: 'd', value: '%REQ(:PATH)%' },
     ]);
   });
 
@@ -212,7 +213,7 @@ describe('a Telemetry', () => {
     ],
     ['{ tracing: [{ providers: [{ name: otel }] }, {}] }', 'the first counts', 'keep one'],
     ['{ metrics: [{ overrides: [] }] }', 'overrides is not supported yet', ''],
-    ['{ tracing: [{ customTags: { a: {} } }] }', 'one of literal, environment, header', ''],
+    ['{ tracing: [{ customTags: { a: {} } }] }', 'one of literal, environment, header, formatter', ''],
   ])('%s is told', (spec, message, hint) => {
     const problems = problemsIn(yamls(mesh, telemetry('t', spec)));
     expect(problems.map((problem) => problem.message).join('; ')).toContain(message);

@@ -50,7 +50,7 @@ describe('a WasmPlugin', () => {
           name: 'extensions.istio.io/wasmplugin/default.p',
           rootId: 'mine',
           configuration: { '@type': 'type.googleapis.com/google.protobuf.StringValue', value: '{"a":[1]}' },
-          failOpen: true,
+          failurePolicy: 'FAIL_OPEN',
           vmConfig: {
             runtime: 'envoy.wasm.runtime.v8',
             code: { local: { filename: '/m/x.wasm' } },
@@ -133,7 +133,6 @@ describe('a WasmPlugin', () => {
 
   it.each([
     ['sha256: abc', 'sha256 is not supported'],
-    ['failStrategy: FAIL_RELOAD', 'FAIL_RELOAD is not in this version'],
     ['vmConfig: { env: [{ name: a }, { name: a }] }', 'a variable stands twice'],
     ['vmConfig: { env: [{ name: a, valueFrom: HOST, value: b }] }', 'a value is for valueFrom: INLINE'],
     ['match: [{ mode: CLIENT, ports: [{ number: 80 }] }]', 'the shared proxy port serves all ports'],
