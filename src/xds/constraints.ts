@@ -34,7 +34,18 @@ function* inMessage(schema: DescMessage, form: Form, place: string, isPartial: b
     else if (!isPartial && rules !== undefined && field.oneof === undefined) yield* ofAbsent(field, rules, at);
   }
   if (!isPartial) for (const oneof of schema.oneofs) yield* ofOneof(oneof, form, place);
+  yield* (inCode[schema.typeName] ?? (() => []))(form, place);
 }
+
+/** What Envoy's code demands, and its descriptors do not say. Whatever else there is, Envoy itself has to refuse. */
+const inCode: Readonly<Record<string, (form: Form, place: string) => readonly string[]>> = {
+  'envoy.config.route.v3.RetryPolicy.RetryBackOff': ({ baseInterval, maxInterval }, place) =>
+    maxInterval !== undefined &&
+    baseInterval !== undefined &&
+    seconds(maxInterval as Bound) < seconds(baseInterval as Bound)
+      ? [`${place}.maxInterval must be at least baseInterval`]
+      : [],
+};
 
 function ofOneof(oneof: DescOneof, form: Form, place: string): readonly string[] {
   const isWanted = hasOption(oneof, requiredOneof) && getOption(oneof, requiredOneof);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { allKinds } from '../../../src/dsl/kinds.js';
 import { parseDefinitions } from '../../../src/model/parse.js';
@@ -37,6 +38,20 @@ describe('values of an EnvoyFilter', () => {
     });
     expect(problem?.message).toContain(message);
     expect(problem?.hint).toContain('@type');
+  });
+
+  it('by which Istio loses the changes of others are refused before anybody is sent them', () => {
+    const file = new URL('../../../fixtures/conformance/istio/live/nack-sequence.json', import.meta.url);
+    const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: { inline: string[] | null }[] };
+    const bad = cases.flatMap(({ inline }) => inline ?? []).filter((one) => one.includes('kind: EnvoyFilter'));
+    const told = bad.map((one) => {
+      const { definitions } = parseDefinitions([{ name: 'f.yaml', text: one }], allKinds);
+      return envoyValueProblems(definitions).map(({ message }) => message.replace(/^[^:]*: /, ''));
+    });
+    expect(told).toEqual([
+      ['connectTimeout must be greater than 0s'],
+      ['route.retryPolicy.retryBackOff.maxInterval must be at least baseInterval'],
+    ]);
   });
 
   it('are right when they are messages of Envoy', () => {

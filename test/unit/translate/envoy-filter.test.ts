@@ -389,6 +389,53 @@ describe('Envoy clusters', () => {
   });
 });
 
+describe('at the edge', () => {
+  const edge = proxy([], {
+    service: 'edge',
+    instance: 'edge-v1-1',
+    isGateway: true,
+    servicePorts: [{ name: 'http', port: 80, protocol: 'http' }],
+  });
+  const gateway = yamls(
+    'apiVersion: mesh/v1\nkind: Service\nmetadata: { name: edge }\nspec: { gateway: true, port: 80 }',
+    'apiVersion: mesh/v1\nkind: Version\nmetadata: { name: edge-v1 }\nspec: { service: edge, version: v1 }',
+    'apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: { name: gw }\nspec: { selector: { app: edge }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }',
+    'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: shop }\nspec: { hosts: [shop.example.com], gateways: [gw], http: [{ route: [{ destination: { host: reviews } }] }] }',
+  );
+
+  it('GATEWAY is its context, and none of a sidecar is', () => {
+    const { listeners, routes, clusters } = translated(
+      edge,
+      gateway,
+      filter('f', [
+        patch('HTTP_FILTER', '{ context: GATEWAY, listener: { portNumber: 80 } }', 'INSERT_FIRST', lua('mine')),
+        patch('HTTP_FILTER', '{ context: SIDECAR_INBOUND }', 'INSERT_FIRST', lua('in')),
+        patch('HTTP_FILTER', '{ context: SIDECAR_OUTBOUND }', 'INSERT_FIRST', lua('out')),
+        patch(
+          'HTTP_ROUTE',
+          '{ context: GATEWAY, routeConfiguration: { name: http.80, vhost: { name: "shop.example.com:80" } } }',
+          'MERGE',
+          '{ route: { timeout: 7s } }',
+        ),
+        patch(
+          'CLUSTER',
+          '{ context: GATEWAY, cluster: { service: reviews.default.svc.cluster.local } }',
+          'MERGE',
+          '{ connect_timeout: 7s }',
+        ),
+        patch('CLUSTER', '{ context: SIDECAR_OUTBOUND }', 'MERGE', '{ connect_timeout: 8s }'),
+        patch('CLUSTER', '{ context: SIDECAR_OUTBOUND }', 'ADD', '{ name: not-here }'),
+        patch('CLUSTER', '{ context: GATEWAY }', 'ADD', '{ name: here }'),
+      ]),
+    );
+    expect(httpFilters(listeners.get('gateway|80')).slice(0, 2)).toEqual(['mine', 'rbac']);
+    expect(routes.get('http.80')?.virtualHosts?.[0]?.routes?.[0]?.route?.timeout).toBe('7s');
+    expect(clusters.get('outbound|9080||reviews.default.svc.cluster.local')?.connectTimeout).toBe('7s');
+    expect([...clusters.keys()]).toContain('here');
+    expect([...clusters.keys()]).not.toContain('not-here');
+  });
+});
+
 describe('which hold', () => {
   const marked = (scope: ProxyScope, ...filters: readonly string[]): readonly string[] =>
     httpFilters(translated(scope, ...filters).listeners.get('inbound')).filter((name) => name !== 'router');

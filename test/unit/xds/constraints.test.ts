@@ -29,6 +29,14 @@ describe('what Envoy demands', () => {
       { ...good, requestHeadersToAdd: [{ header: { key: 'a\nb', value: '' } }] },
       'requestHeadersToAdd[0].header.key is not fit for a header',
     ],
+    [
+      route,
+      {
+        match: good.match,
+        route: { cluster: 'a', retryPolicy: { retryBackOff: { baseInterval: '5s', maxInterval: '1s' } } },
+      },
+      'route.retryPolicy.retryBackOff.maxInterval must be at least baseInterval',
+    ],
     [route, { ...good, directResponse: { status: 42 } }, 'directResponse.status must be at least 200'],
     [
       http,
