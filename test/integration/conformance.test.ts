@@ -6,7 +6,7 @@ import { isEnvoyMissing } from '../support/envoy.js';
 /**
  * Of kinds that are not there yet. Whoever makes one pass takes it off this list: the test fails until then.
  */
-const waiting: readonly RegExp[] = [/^in-/, /^sem-locality-distribute$/];
+const waiting: readonly RegExp[] = [/^in-/];
 
 describe.skipIf(isEnvoyMissing())('what a real Istio did', () => {
   test('every case passes or deviates as it says', async () => {
