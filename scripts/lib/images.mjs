@@ -40,12 +40,16 @@ const binary = (source, to) => [
 // As Envoy's own image has it: `command: [-c, file]` and `command: [envoy, -c, file]` both work.
 const ENVOY_ENTRYPOINT = '#!/bin/sh\ncase "$1" in -*) set -- envoy "$@" ;; esac\nexec "$@"\n';
 
+/** What sidecars trust when they speak TLS to the public. */
+const PUBLIC_CAS = '/etc/ssl/certs/ca-certificates.crt';
+
 const envoyImage = () => ({
   name: `lightmesh/envoy:${ENVOY_VERSION}`,
   files: [
     ...base(),
     ...binary(envoyBinary, '/usr/local/bin/envoy'),
     fromText('/docker-entrypoint.sh', ENVOY_ENTRYPOINT, 0o755),
+    ...(existsSync(PUBLIC_CAS) ? [fromDisk(PUBLIC_CAS, PUBLIC_CAS)] : []),
   ],
   changes: ['ENTRYPOINT ["/docker-entrypoint.sh"]', 'CMD ["envoy", "--version"]'],
 });

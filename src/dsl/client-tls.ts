@@ -41,6 +41,13 @@ export const clientTlsSchema = shape.superRefine((tls, context) => {
   for (const message of misfits(tls)) context.addIssue({ code: 'custom', message, input: tls });
 });
 
+/** Istio takes it, so it is told and not refused. */
+export function unreadTls({ mode, insecureSkipVerify }: ClientTls): string | undefined {
+  return mode === 'ISTIO_MUTUAL' && insecureSkipVerify
+    ? 'ISTIO_MUTUAL always looks at the certificate: insecureSkipVerify does nothing'
+    : undefined;
+}
+
 function misfits(tls: ClientTls): readonly string[] {
   const { mode, clientCertificate, privateKey, caCertificates, caCrl, subjectAltNames, sni, insecureSkipVerify } = tls;
   const isPair = clientCertificate !== undefined || privateKey !== undefined;
@@ -51,9 +58,7 @@ function misfits(tls: ClientTls): readonly string[] {
         ? ['with mode DISABLE, which is the default, there is no TLS to set: write mode SIMPLE or MUTUAL']
         : [];
     case 'ISTIO_MUTUAL':
-      return isPair || isChecked || insecureSkipVerify
-        ? ['ISTIO_MUTUAL has its own files and always looks at them: write MUTUAL with files, or leave them out']
-        : [];
+      return isPair || isChecked ? ['ISTIO_MUTUAL has its own files: write MUTUAL with files, or leave them out'] : [];
     case 'SIMPLE':
     case 'MUTUAL':
       return [

@@ -3,6 +3,7 @@ import { defineKind, type Report } from '../model/kind.js';
 import { labelsOfVersion, selects } from '../model/labels.js';
 import { suggestion } from '../model/suggestion.js';
 import { versionsOfService } from '../model/version.js';
+import { unreadTls } from './client-tls.js';
 import { type DestinationRuleSpec, destinationRuleSchema, type TrafficPolicy } from './destination-rule-shape.js';
 import { networkingVersions } from './fields.js';
 import { isWildcard } from './host.js';
@@ -27,8 +28,8 @@ export const destinationRuleKind = defineKind<DestinationRuleSpec>({
 
 function checkDestinationRule(definition: Definition<DestinationRuleSpec>, view: DefinitionView, report: Report): void {
   checkSubsetNames(definition, report);
-  const balancers = balancersIn(definition.spec);
-  for (const [path, balancer] of balancers) checkWarmup(path, balancer, report);
+  const blocks = blocksIn(definition.spec);
+  for (const [path, block] of blocks) checkBlock(path, block, report);
   const { host } = definition.spec;
   if (isWildcard(host)) return;
   const namespace = definition.namespace as string; // the kind is namespaced
@@ -44,11 +45,11 @@ function checkDestinationRule(definition: Definition<DestinationRuleSpec>, view:
   }
   const { service } = known;
   if (service === undefined) return;
-  for (const [path, { simple }] of balancers) {
-    if (simple !== 'PASSTHROUGH') continue;
+  for (const [path, { loadBalancer }] of blocks) {
+    if (loadBalancer?.simple !== 'PASSTHROUGH') continue;
     report({
       code: 'MESH1017',
-      path: [...path, 'simple'],
+      path: [...path, 'loadBalancer', 'simple'],
       message: `PASSTHROUGH goes to the host that the caller names, which of ${service.name} is no address`,
       hint: 'leave it out, or write LEAST_REQUEST; it is for hosts of ServiceEntries',
     });
@@ -77,36 +78,44 @@ function checkDestinationRule(definition: Definition<DestinationRuleSpec>, view:
   }
 }
 
-type Balancer = NonNullable<TrafficPolicy['loadBalancer']>;
+type Block = Pick<TrafficPolicy, 'loadBalancer' | 'tls'>;
 type Path = readonly (string | number)[];
 
-/** Every loadBalancer, and where it stands. */
-function balancersIn({ trafficPolicy, subsets }: DestinationRuleSpec): readonly (readonly [Path, Balancer])[] {
+/** What is said for all ports and for single ones, of the host and of subsets, and where it stands. */
+function blocksIn({ trafficPolicy, subsets }: DestinationRuleSpec): readonly (readonly [Path, Block])[] {
   const policies: readonly (readonly [Path, TrafficPolicy | undefined])[] = [
     [['spec', 'trafficPolicy'], trafficPolicy],
     ...subsets.map((subset, i) => [['spec', 'subsets', i, 'trafficPolicy'], subset.trafficPolicy] as const),
   ];
   return policies.flatMap(([path, policy]) => {
-    const ofPorts = policy?.portLevelSettings ?? [];
-    const blocks = [
+    if (policy === undefined) return [];
+    const ofPorts = policy.portLevelSettings ?? [];
+    return [
       [path, policy] as const,
       ...ofPorts.map((settings, i) => [[...path, 'portLevelSettings', i], settings] as const),
     ];
-    return blocks.flatMap(([at, block]) =>
-      block?.loadBalancer === undefined ? [] : [[[...at, 'loadBalancer'], block.loadBalancer] as const],
-    );
   });
 }
 
-/** Envoy's other algorithms know no slow start. */
-function checkWarmup(path: Path, balancer: Balancer, report: Report): void {
-  const { simple, consistentHash, warmup, warmupDurationSecs } = balancer;
+function checkBlock(path: Path, { loadBalancer, tls }: Block, report: Report): void {
+  const unread = tls && unreadTls(tls);
+  if (unread !== undefined) {
+    report({
+      code: 'MESH1005',
+      severity: 'warning',
+      path: [...path, 'tls', 'insecureSkipVerify'],
+      message: unread,
+      hint: 'leave it out',
+    });
+  }
+  // Envoy's other algorithms know no slow start.
+  const { simple, consistentHash, warmup, warmupDurationSecs } = loadBalancer ?? {};
   const isWarmed = warmup !== undefined || warmupDurationSecs !== undefined;
   if (!isWarmed || (consistentHash === undefined && simple !== 'RANDOM' && simple !== 'PASSTHROUGH')) return;
   report({
     code: 'MESH1005',
     severity: 'warning',
-    path: [...path, warmup === undefined ? 'warmupDurationSecs' : 'warmup'],
+    path: [...path, 'loadBalancer', warmup === undefined ? 'warmupDurationSecs' : 'warmup'],
     message: `${consistentHash === undefined ? simple : 'consistentHash'} gives every instance its share at once: nobody warms up`,
     hint: 'write simple: LEAST_REQUEST or ROUND_ROBIN, or leave it out',
   });

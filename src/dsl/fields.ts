@@ -1,6 +1,6 @@
 /** Schemas that several of Istio's kinds share, with Istio's own rules (reference: 1.0 "Rules shared by many fields"). */
 import { z } from 'zod';
-import { durationField, durationMs, portField } from '../model/fields.js';
+import { portField } from '../model/fields.js';
 import { regexProblem } from './regex.js';
 
 export const networkingVersions = [
@@ -68,9 +68,6 @@ export const countField = z.union([
     .regex(/^\d{1,15}$/, 'a whole number')
     .transform(Number),
 ]);
-
-/** A duration of at least a millisecond. */
-export const positiveDurationField = durationField.refine((text) => durationMs(text) >= 1, 'at least 1ms');
 
 export const hostField = z
   .string()

@@ -1,7 +1,7 @@
 /** Sidecar: what may stand in it (reference: 1.7). */
 import { z } from 'zod';
 import { portField } from '../model/fields.js';
-import { connectionPoolField } from './destination-rule-shape.js';
+import { connectionPoolField } from '../model/traffic-limits.js';
 import { hostField, wildcardHostField } from './fields.js';
 
 import { notYet, refusedValue } from './not-yet.js';

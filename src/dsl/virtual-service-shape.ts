@@ -1,6 +1,6 @@
 /** VirtualService: what may stand in it (reference: 1.1). */
 import { z } from 'zod';
-import { durationField, durationMs, labelsField, portField } from '../model/fields.js';
+import { durationField, durationMs, labelsField, portField, positiveDurationField } from '../model/fields.js';
 import {
   absenceMatchField,
   addressField,
@@ -11,7 +11,6 @@ import {
   isHost,
   matchedNameField,
   percentField,
-  positiveDurationField,
   presenceMatchField,
   regexField,
   stringMatchField,

@@ -33,6 +33,9 @@ export const percentField = z
   .max(100)
   .refine((n) => Math.abs(n * 100 - Math.round(n * 100)) < 1e-9, 'a weight has at most two decimals');
 
+/** A duration of at least a millisecond. */
+export const positiveDurationField = durationField.refine((text) => durationMs(text) >= 1, 'at least 1ms');
+
 export const labelsField = z.record(z.string(), z.string());
 
 export const protocolField = z.enum(['http', 'http2', 'grpc', 'tcp']);

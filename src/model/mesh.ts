@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { extensionProvidersSchema } from './extension-provider.js';
 import { durationField, durationMs, nameField } from './fields.js';
 import { defineKind } from './kind.js';
+import { localityLbSchema } from './locality-lb.js';
+import { connectionPoolField, hasSplitErrors, outlierFields, SPLIT_ERRORS_NEEDED } from './traffic-limits.js';
 
 /** A third of it is the shortest time after which a registration is written again. */
 const MIN_RETENTION_MS = 3 * 60_000;
@@ -96,6 +98,22 @@ export const meshSchema = z.strictObject({
     })
     .prefault({})
     .describe("Where instances are read from besides the mesh's own naming keys"),
+  defaultTrafficPolicy: z
+    .strictObject({
+      connectionPool: connectionPoolField
+        .optional()
+        .describe(
+          'Limits of what one caller has open and in flight; its connectTimeout and tcpKeepalive hold also where another connectionPool leaves them out',
+        ),
+      outlierDetection: z
+        .strictObject(outlierFields)
+        .refine(hasSplitErrors, SPLIT_ERRORS_NEEDED)
+        .optional()
+        .describe('When a caller stops using an instance that fails, for a time'),
+      localityLbSetting: localityLbSchema.optional().describe('Which instances come first by where they are'),
+    })
+    .optional()
+    .describe('Of every destination whose DestinationRule leaves such a block out'),
   extensionProviders: extensionProvidersSchema
     .default([])
     .describe('Where proxies report to; a Telemetry names them. There without being defined: envoy, prometheus'),

@@ -145,7 +145,7 @@ export const routeKind = defineKind<RouteSpec>({
             code: 'MESH1010',
             path: ['spec', 'rules', i, 'split', j, 'version'],
             message: `version "${version}" of ${service} does not exist`,
-            hint: suggestion(version, versions),
+            hint: versions.length === 0 ? 'a Version makes one' : `there is: ${versions.join(', ')}`,
           });
         }
       }

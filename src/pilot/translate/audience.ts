@@ -1,7 +1,7 @@
 /** Proxies that see the same mesh. What they are sent for their outgoing traffic is made once for all of them. */
 import { MESH } from '../../dsl/gateway-name.js';
-import type { Locality } from '../../dsl/locality-lb.js';
 import { labelsOf } from '../../model/labels.js';
+import type { Locality } from '../../model/locality-lb.js';
 import { fullName } from '../../model/names.js';
 import { byKey } from '../../model/order.js';
 import type { ProxyScope } from './proxy.js';

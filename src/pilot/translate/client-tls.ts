@@ -54,8 +54,8 @@ const plain: TransportSocketJson = {
 
 /** What is asked of each request's host, because nothing is written: the server name, and whose certificate it must be. */
 export function askedByHost(tls: ClientTls | undefined, peer: Peer): UpstreamHttpProtocolOptionsJson | undefined {
-  if (tls === undefined || tls.mode === 'DISABLE' || tls.mode === 'ISTIO_MUTUAL' || namedHost(peer) !== undefined)
-    return undefined;
+  if (tls === undefined || tls.mode === 'DISABLE' || namedHost(peer) !== undefined) return undefined;
+  if (tls.mode === 'ISTIO_MUTUAL' && meshServerName(peer) !== undefined) return undefined;
   const options = {
     ...(tls.sni === undefined ? { autoSni: true } : {}),
     ...(tls.subjectAltNames === undefined && !tls.insecureSkipVerify ? { autoSanValidation: true } : {}),

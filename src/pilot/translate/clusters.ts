@@ -27,21 +27,21 @@ const UPSTREAM_MAX_MS = 1_800_000;
 const APP_IDLE_MS = 4_000;
 const APP_MAX_CONNECTIONS = 10_000;
 
-/** `certificates`: the folder of the caller's, where the policy is ISTIO_MUTUAL. */
+/** `policy`: what holds for it in the end. `certificates`: the folder of the caller's, where the policy is ISTIO_MUTUAL. */
 export const outboundCluster: (
   service: HostIdentity,
   port: HostPort,
   selection: EndpointSelection,
+  policy: TrafficPolicy | undefined,
   certificates: string | undefined,
 ) => ClusterJson = remember(
   (
     service: HostIdentity,
     port: HostPort,
-    selection: EndpointSelection,
+    { subset, version }: EndpointSelection,
+    policy: TrafficPolicy | undefined,
     certificates: string | undefined,
   ): ClusterJson => {
-    const { subset, version } = selection;
-    const policy = policyOf(selection, port);
     const name = clusterNameOf(service, port, subset);
     // Where nobody has said what is spoken, it is what the caller speaks.
     const own = policy?.connectionPool?.http;

@@ -1,9 +1,9 @@
 /** ClusterLoadAssignments: which addresses an Envoy cluster has, and how they are. */
 
-import type { Locality } from '../../dsl/locality-lb.js';
 import { isUnixAddress, unixPath } from '../../dsl/workload-shape.js';
 import type { Endpoint } from '../../model/instance.js';
 import { type Labels, labelsOf, selects } from '../../model/labels.js';
+import type { Locality } from '../../model/locality-lb.js';
 import { byKey } from '../../model/order.js';
 import type { ServicePort } from '../../model/service-shape.js';
 import type { ClusterLoadAssignmentJson, LbEndpointJson, LocalityLbEndpointsJson } from '../../xds/envoy-json.js';

@@ -1,7 +1,7 @@
 /** Where instances are, as seen by one caller: which come first, and what share a place gets (reference: 1.2, localityLbSetting). */
 import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
-import { isPlace, type Locality, type LocalityLb, placeLabels } from '../../dsl/locality-lb.js';
 import type { Labels } from '../../model/labels.js';
+import { isPlace, type Locality, type LocalityLb, placeLabels } from '../../model/locality-lb.js';
 import type { ExternalEndpoint } from './external-endpoints.js';
 import { remember } from './remember.js';
 

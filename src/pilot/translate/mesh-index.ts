@@ -14,7 +14,7 @@ import type { ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { destinationsOf, precedes, virtualServiceKind } from '../../dsl/virtual-service.js';
 import { isForSidecars, type VirtualServiceSpec } from '../../dsl/virtual-service-shape.js';
 import type { Definition, DefinitionView } from '../../model/definition.js';
-import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
+import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../../model/mesh.js';
 import { fullName, serviceHost } from '../../model/names.js';
 import { byKey } from '../../model/order.js';
 import { type RouteSpec, routeKind } from '../../model/route.js';
@@ -107,6 +107,8 @@ export interface MeshIndex {
   /** What a host in a definition of a namespace means. */
   fullHost(host: string, namespace: string): string;
   readonly rootNamespace: string;
+  /** Of every destination, where nothing else is said. */
+  readonly trafficDefaults: MeshSpec['defaultTrafficPolicy'];
   /** By `<ns>/<name>`. */
   readonly services: ReadonlyMap<string, ServiceHost>;
   /** Hosts of ServiceEntries by their full name, once for each namespace that has them. None is a service of ours. */
@@ -151,7 +153,8 @@ export const visibleHosts: (index: MeshIndex, callerNamespace: string) => readon
   });
 
 export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((definitions: DefinitionView) => {
-  const { domain, rootNamespace } = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
+  const mesh = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
+  const { domain, rootNamespace } = mesh;
   const full = fullHostsIn(definitions);
   const versions = groupBy(definitions.all(versionKind), (v) => fullName(v.namespace as string, v.spec.service));
   const routes = groupBy(definitions.all(routeKind), (r) => fullName(r.namespace as string, r.spec.service));
@@ -197,6 +200,7 @@ export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((def
     domain,
     fullHost: full,
     rootNamespace,
+    trafficDefaults: mesh.defaultTrafficPolicy,
     services,
     external,
     routed,

@@ -25,6 +25,7 @@ import { discoveryOf, externalEndpoints } from './external-endpoints.js';
 import { preferenceOf } from './locality.js';
 import { findHost, type HostPort, indexOf, type MeshHost, type MeshIndex, routedBy } from './mesh-index.js';
 import type { Rules } from './policy.js';
+import { withMeshDefaults } from './policy-levels.js';
 import { remember, sameList } from './remember.js';
 import type { TranslationProblem } from './resources.js';
 import { clusterName } from './route-action.js';
@@ -97,7 +98,16 @@ function inputsOf(
     host === undefined ? [] : [snapshot.releases.get(host.key), endpointsOf(snapshot, host)],
   );
   const certificates = certificatesOf(index, caller);
-  return [index.domain, index.rootNamespace, certificates, sidecar, visible, ...hosts, ...changing];
+  return [
+    index.domain,
+    index.rootNamespace,
+    index.trafficDefaults,
+    certificates,
+    sidecar,
+    visible,
+    ...hosts,
+    ...changing,
+  ];
 }
 
 function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
@@ -158,7 +168,8 @@ export function reachedClusters(
   { caller, locality }: Audience,
   reachable: ReadonlyMap<string, Callee>,
 ): Reached {
-  const certificates = certificatesOf(indexOf(snapshot.definitions), caller);
+  const index = indexOf(snapshot.definitions);
+  const certificates = certificatesOf(index, caller);
   const clusters: ClusterJson[] = [];
   const endpoints: ClusterLoadAssignmentJson[] = [];
   const unproved = new Set<string>();
@@ -167,7 +178,7 @@ export function reachedClusters(
     const known = endpointsOf(snapshot, entry);
     for (const port of entry.ports) {
       for (const selection of selectionsOf(facts, policy)) {
-        const policy = policyOf(selection, port);
+        const policy = withMeshDefaults(policyOf(selection, port), index.trafficDefaults);
         const isMutual = policy?.tls?.mode === 'ISTIO_MUTUAL';
         if (isMutual && certificates === undefined) {
           // Never in plain text instead.
@@ -175,7 +186,7 @@ export function reachedClusters(
           unproved.add(entry.host);
           continue;
         }
-        const cluster = outboundCluster(entry.identity, port, selection, isMutual ? certificates : undefined);
+        const cluster = outboundCluster(entry.identity, port, selection, policy, isMutual ? certificates : undefined);
         const preference = preferenceOf(policy, locality, caller.labels);
         const assignment = loadAssignment(facts, port, selection, known, preference);
         const discovery = entry.kind === 'external' ? discoveryOf(entry, policy) : 'given';

@@ -1,5 +1,6 @@
 /** One traffic policy out of a DestinationRule's levels: the host's, its port's, the subset's, its port's (reference: 1.2 "Merging"). */
 import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
+import type { MeshSpec } from '../../model/mesh.js';
 import { remember } from './remember.js';
 
 /** Each level replaces whole blocks of the one before; nothing inside of a block is merged. */
@@ -44,3 +45,39 @@ const replaced = remember((below: TrafficPolicy, above: TrafficPolicy, port: num
     retryBudget: above.retryBudget ?? below.retryBudget,
   };
 });
+
+export type MeshDefaults = NonNullable<MeshSpec['defaultTrafficPolicy']>;
+
+/** With the mesh's word where a block is left out. */
+export function withMeshDefaults(
+  policy: TrafficPolicy | undefined,
+  defaults: MeshDefaults | undefined,
+): TrafficPolicy | undefined {
+  return defaults === undefined ? policy : filled(defaults, policy);
+}
+
+const filled = remember((defaults: MeshDefaults, policy: TrafficPolicy | undefined): TrafficPolicy => {
+  const localityLbSetting = policy?.loadBalancer?.localityLbSetting ?? defaults.localityLbSetting;
+  return {
+    ...policy,
+    connectionPool: pooled(defaults, policy),
+    outlierDetection: policy?.outlierDetection ?? defaults.outlierDetection,
+    loadBalancer:
+      localityLbSetting === undefined ? policy?.loadBalancer : { ...policy?.loadBalancer, localityLbSetting },
+  };
+});
+
+/** Istio has these two apart from its other defaults: they are filled in, where a block replaces the others whole. */
+function pooled({ connectionPool }: MeshDefaults, policy: TrafficPolicy | undefined): TrafficPolicy['connectionPool'] {
+  const own = policy?.connectionPool;
+  if (own === undefined || connectionPool?.tcp === undefined) return own ?? connectionPool;
+  const { connectTimeout, tcpKeepalive } = connectionPool.tcp;
+  return {
+    ...own,
+    tcp: {
+      connectTimeout,
+      ...own.tcp,
+      ...(tcpKeepalive === undefined ? {} : { tcpKeepalive: { ...tcpKeepalive, ...own.tcp?.tcpKeepalive } }),
+    },
+  };
+}

@@ -1,5 +1,5 @@
 /** Who a proxy says that it is: Envoy's node, as the planner's bootstrap writes it, read strictly. */
-import type { Locality } from '../../dsl/locality-lb.js';
+import type { Locality } from '../../model/locality-lb.js';
 import { proxyId } from '../../model/names.js';
 import type { PlannedUpstream } from '../../model/node-plan.js';
 import type { ProxyMetadata } from '../../model/proxy-metadata.js';

@@ -366,9 +366,9 @@ describe('a DestinationRule', () => {
       'with mode DISABLE, which is the default, there is no TLS to set',
     ],
     [
-      'ISTIO_MUTUAL that looks at nothing',
-      '{ host: reviews, trafficPolicy: { tls: { mode: ISTIO_MUTUAL, insecureSkipVerify: true } } }',
-      'ISTIO_MUTUAL has its own files and always looks at them',
+      'ISTIO_MUTUAL with files',
+      '{ host: reviews, trafficPolicy: { tls: { mode: ISTIO_MUTUAL, caCertificates: /a.pem } } }',
+      'ISTIO_MUTUAL has its own files',
     ],
     [
       'a tunnel that begins with the PROXY protocol',
@@ -434,6 +434,14 @@ describe('a DestinationRule', () => {
     ],
   ])('is refused with %s', (_what, spec, message) => {
     expect(found(destinationRule(spec))).toEqual([expect.stringContaining(message)]);
+  });
+
+  it('is warned about ISTIO_MUTUAL that looks at nothing', () => {
+    const tls = '{ mode: ISTIO_MUTUAL, insecureSkipVerify: true }';
+    const spec = `{ host: reviews, trafficPolicy: { portLevelSettings: [{ port: { number: 9080 }, tls: ${tls} }] } }`;
+    expect(found(destinationRule(spec))).toEqual([
+      'MESH1005 warning DestinationRule default/reviews spec.trafficPolicy.portLevelSettings[0].tls.insecureSkipVerify: ISTIO_MUTUAL always looks at the certificate: insecureSkipVerify does nothing (leave it out)',
+    ]);
   });
 
   it('is warned about a warmup that nobody makes', () => {

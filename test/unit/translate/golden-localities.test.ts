@@ -1,7 +1,7 @@
 /** Istio's order and shares of places as data, 40 cases: what a caller is told of a destination's endpoints. */
 import { describe, expect, it } from 'vitest';
 import type { TrafficPolicy } from '../../../src/dsl/destination-rule-shape.js';
-import { localityLbSchema } from '../../../src/dsl/locality-lb.js';
+import { localityLbSchema } from '../../../src/model/locality-lb.js';
 import { byKey } from '../../../src/model/order.js';
 import { loadAssignment } from '../../../src/pilot/translate/endpoints.js';
 import type { ExternalEndpoint } from '../../../src/pilot/translate/external-endpoints.js';
