@@ -133,7 +133,9 @@ function endpointsOf(resources: EnvoyResources, cluster: string): readonly Found
   if (json === undefined) throw new Error(`there is no cluster ${cluster}`);
   if (json.clusterType !== undefined) return [namedByCaller]; // dynamic_forward_proxy
   const assignment = json.loadAssignment ?? resources.endpoints.get(json.edsClusterConfig?.serviceName || cluster);
-  return (assignment?.endpoints ?? []).flatMap(({ lbEndpoints = [] }) =>
+  // Those come first that Envoy prefers: the others are for when they fail.
+  const places = (assignment?.endpoints ?? []).toSorted((a, b) => (a.priority ?? 0) - (b.priority ?? 0));
+  return places.flatMap(({ lbEndpoints = [] }) =>
     lbEndpoints.map(({ endpoint, healthStatus, metadata }) => {
       const { socketAddress, pipe } = endpoint?.address ?? {};
       const mesh = (metadata?.filterMetadata?.['mesh'] ?? {}) as Readonly<Record<string, string>>; // endpoints.ts writes it

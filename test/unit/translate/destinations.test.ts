@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { localityAt, translate } from '../../../src/pilot/translate/index.js';
 import { steadyWeights } from '../../../src/pilot/translate/weights.js';
+import { fencedBlocks, readPage } from '../../support/doc-commands.js';
 import { endpoint, problemsIn, proxy, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources } from '../../support/simulate.js';
 
@@ -275,4 +276,20 @@ describe('a route to a subset that is not there', () => {
     expect(problem).toMatchObject({ severity: 'error', code: 'MESH1010' });
     expect(`${problem?.message} ${problem?.hint}`).toMatch(kind === 'Route' ? /v1, v2/ : /tested, v1, v2/);
   });
+});
+
+it('docs/how-to/destinations.md says what is so', () => {
+  const page = (name: string): string =>
+    yamls(...fencedBlocks(readPage(`docs/how-to/${name}.md`), 'yaml').map(({ text }) => text));
+  const billing = page('external-services').split('---')[0] ?? '';
+  const orders = serviceYaml('orders', ['v1'], 'protocol: http, port: 80, certificates: /etc/ssl/orders');
+  const yaml = yamls(orders, billing, page('destinations'));
+  expect(problemsIn(yaml)).toEqual([]);
+  const scope = proxy([], { service: 'orders', locality: localityAt('cn-bj', 'cn-bj-b') });
+  const { clusters, endpoints, problems } = translate(world({ yaml }), scope);
+  expect(problems).toEqual([]);
+  expect(JSON.stringify(clusters.get('outbound|80||api.partner.example'))).toContain('/etc/ssl/orders/client.key');
+  expect(endpoints.get('outbound|80||billing.example.com')?.endpoints).toMatchObject([
+    { locality: { zone: 'cn-bj-a' }, loadBalancingWeight: 70 },
+  ]);
 });
