@@ -1,5 +1,4 @@
 /** ClusterLoadAssignments: which addresses an Envoy cluster has, and how they are. */
-
 import { isUnixAddress, unixPath } from '../../dsl/workload-shape.js';
 import type { Endpoint } from '../../model/instance.js';
 import { type Labels, labelsOf, selects } from '../../model/labels.js';

@@ -173,11 +173,11 @@ export function reachedClusters(
   const clusters: ClusterJson[] = [];
   const endpoints: ClusterLoadAssignmentJson[] = [];
   const unproved = new Set<string>();
-  for (const { entry, policy } of reachable.values()) {
+  for (const { entry, policy: rules } of reachable.values()) {
     const facts = factsOfHost(snapshot, entry);
     const known = endpointsOf(snapshot, entry);
     for (const port of entry.ports) {
-      for (const selection of selectionsOf(facts, policy)) {
+      for (const selection of selectionsOf(facts, rules)) {
         const policy = withMeshDefaults(policyOf(selection, port), index.trafficDefaults);
         const isMutual = policy?.tls?.mode === 'ISTIO_MUTUAL';
         if (isMutual && certificates === undefined) {
