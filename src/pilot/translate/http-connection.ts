@@ -139,7 +139,7 @@ const lookUp: HttpFilterJson = {
 };
 
 /** A route's own CONNECT would do it without the listener's: this one holds for all of them. */
-const noConnect: HttpFilterJson = {
+export const noConnect: HttpFilterJson = {
   name: 'envoy.filters.http.rbac',
   typedConfig: any('envoy.extensions.filters.http.rbac.v3.RBAC', {
     rules: {

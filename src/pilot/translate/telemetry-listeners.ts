@@ -16,12 +16,11 @@ import type {
   SubstitutionFormatStringJson,
 } from '../../xds/envoy-json.js';
 import { audienceOf } from './audience.js';
-import { byName, layered } from './by-name.js';
-import { callerPolicy } from './caller-policy.js';
-import { type Callee, calleeOf } from './envoy-clusters.js';
-import { findHost, indexOf } from './mesh-index.js';
-import { reachedClusters } from './outbound.js';
+import { byName } from './by-name.js';
+import type { Callee } from './envoy-clusters.js';
+import { indexOf } from './mesh-index.js';
 import type { ProxyScope } from './proxy.js';
+import { findPeer, grpcTo, hostOf, reaching } from './reaching.js';
 import { remember, sameContent } from './remember.js';
 import type { TranslatedResources } from './resources.js';
 import { type LogTo, type Reports, reportingProviders, reportsOf, type TraceTo, telemetriesFor } from './telemetry.js';
@@ -46,26 +45,15 @@ export function reporting(
   const known: Record<string, string> = {};
   for (const provider of reportingProviders([client, server])) {
     const collector = collectorOf(provider);
-    const host = collector && findHost(index, index.fullHost(collector.host, collector.namespace), caller.namespace);
-    if (host === undefined || collector === undefined) continue; // told where it was applied
-    if (!host.ports.some(({ port }) => port === collector.port)) continue;
-    collectors.set(host.host, calleeOf(host, callerPolicy(host, caller, index.rootNamespace)));
-    known[provider.name] = outboundClusterName(collector.port, '', host.host);
+    if (collector === undefined) continue;
+    const peer = findPeer(snapshot, audience, collector);
+    if (peer === undefined) continue;
+    collectors.set(peer.entry.host, peer);
+    known[provider.name] = outboundClusterName(collector.port, '', peer.entry.host);
   }
   const listeners = reportingListeners(scope, resources.listeners, client, server, sameContent(known));
-  if (collectors.size === 0) return resources.listeners === listeners ? resources : withListeners(resources, listeners);
-  const { clusters, endpoints } = reachedClusters(snapshot, audience, collectors);
-  const more = {
-    clusters: byName(
-      clusters.filter(({ name = '' }) => !resources.clusters.has(name)),
-      ({ name }) => name,
-    ),
-    endpoints: byName(
-      endpoints.filter(({ clusterName = '' }) => !resources.endpoints.has(clusterName)),
-      ({ clusterName }) => clusterName,
-    ),
-  };
-  return withCollectors(resources, listeners, more.clusters, more.endpoints);
+  const reported = resources.listeners === listeners ? resources : withListeners(resources, listeners);
+  return reaching(snapshot, audience, reported, [...collectors.values()]);
 }
 
 const withListeners = remember(
@@ -74,29 +62,6 @@ const withListeners = remember(
     listeners,
   }),
 );
-
-const withCollectors = remember(
-  (
-    resources: TranslatedResources,
-    listeners: TranslatedResources['listeners'],
-    clusters: TranslatedResources['clusters'],
-    endpoints: TranslatedResources['endpoints'],
-  ): TranslatedResources => ({
-    ...resources,
-    listeners,
-    clusters: layered([resources.clusters, clusters]),
-    endpoints: layered([resources.endpoints, endpoints]),
-  }),
-);
-
-/** Envoy would write the cluster's name as the authority, whose bars are no part of any host: collectors reset such requests. */
-function grpcTo(cluster: string): { clusterName: string; authority: string } {
-  return { clusterName: cluster, authority: hostOf(cluster) };
-}
-
-function hostOf(cluster: string): string {
-  return cluster.split('|')[3] ?? '';
-}
 
 /** By the name of the provider: the Envoy cluster that it reports to. */
 type ClusterNames = Readonly<Record<string, string>>;

@@ -8,6 +8,7 @@ import { audienceOf } from './audience.js';
 import { byName, withShared } from './by-name.js';
 import { inboundClusters } from './clusters.js';
 import { translateEdge } from './edge.js';
+import { guarded } from './guards.js';
 import { fixedListeners, tcpUpstreamListener, upstreamListenerName } from './listeners.js';
 import type { MeshHost } from './mesh-index.js';
 import { type Outbound, outboundOf, targetsIn } from './outbound.js';
@@ -29,7 +30,8 @@ import { withPlugins } from './wasm-plugins.js';
 /** Pure. Never throws for what a user wrote: what cannot be translated is in `problems`, and the rest goes on. */
 export function translate(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
   const resources = scope.isGateway ? translateEdge(snapshot, scope) : translateSidecar(snapshot, scope);
-  return patched(snapshot, scope, withPlugins(snapshot, scope, reporting(snapshot, scope, resources)));
+  const atDoor = guarded(snapshot, scope, resources);
+  return patched(snapshot, scope, withPlugins(snapshot, scope, reporting(snapshot, scope, atDoor)));
 }
 
 function translateSidecar(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {

@@ -104,18 +104,19 @@ function pluggedManager(filter: FilterJson, plugins: readonly WasmPlugin[]): Fil
   };
 }
 
+const asksElsewhere = (name = ''): boolean => name === 'envoy.filters.http.ext_authz';
 const asksWho = (name = ''): boolean => name === 'envoy.filters.http.jwt_authn';
-const asksWhether = (name = ''): boolean =>
-  name === 'envoy.filters.http.rbac' || name === 'envoy.filters.http.ext_authz';
+const asksWhether = (name = ''): boolean => name === 'envoy.filters.http.rbac';
 
 function inPhases(filters: readonly HttpFilterJson[], plugins: readonly WasmPlugin[]): readonly HttpFilterJson[] {
   const of = (...phases: readonly string[]): readonly HttpFilterJson[] =>
     plugins.filter(({ spec }) => phases.includes(spec.phase)).map(httpFilter);
-  const who = filters.findLastIndex(({ name }) => asksWho(name)) + 1;
+  const elsewhere = filters.findLastIndex(({ name }) => asksElsewhere(name)) + 1;
   const firstWho = filters.findIndex(({ name }) => asksWho(name));
-  const whether = filters.findIndex(({ name }) => asksWhether(name));
+  const who = Math.max(elsewhere, filters.findLastIndex(({ name }) => asksWho(name)) + 1);
+  const whether = filters.findIndex(({ name }, i) => i >= who && asksWhether(name));
   const authz = whether === -1 ? who : whether;
-  const authn = firstWho === -1 ? authz : Math.min(firstWho, authz);
+  const authn = firstWho === -1 ? authz : firstWho;
   const router = filters.length - 1;
   return [
     ...filters.slice(0, authn),
