@@ -247,7 +247,7 @@ function routesOf(
       entry,
       port,
       rulesFor(rules, caller, port.port),
-      targetsIn(scene, rules),
+      targetsIn(scene, { entry, rules }),
       caller.namespace,
       index.domain,
     );
@@ -268,9 +268,10 @@ function egressProxy(index: MeshIndex, caller: Caller, sidecar: Sidecar | undefi
   return proxy && findHost(index, index.fullHost(proxy.host, sidecar?.namespace as string), caller.namespace); // the kind is namespaced
 }
 
-export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, rules: Rules): readonly Callee[] {
+/** Whom rules send to, and the host itself: connections go there when all its rules are about requests. */
+export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, { entry, rules }: Named): readonly Callee[] {
   return sameList(
-    targetHosts(rules)
+    [...new Set([entry.host, ...targetHosts(rules)])]
       .map((host) => reachable.get(host))
       .filter((callee) => callee !== undefined),
   );

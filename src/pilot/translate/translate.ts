@@ -73,7 +73,7 @@ function routesOf(
       const name = upstreamListenerName(upstream);
       if (found === undefined) return absentRoutes(upstream, name);
       const { port, rules } = found;
-      return upstreamRoutes(port, rulesFor(rules, caller, port.port), targetsIn(outbound, rules), name);
+      return upstreamRoutes(port, rulesFor(rules, caller, port.port), targetsIn(outbound, found), name);
     });
   return [...inbound, ...ingressOf(scope, outbound.sidecar).routes, ...listeners];
 }

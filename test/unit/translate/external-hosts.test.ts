@@ -47,6 +47,17 @@ describe('a host of a ServiceEntry', () => {
     ]);
   });
 
+  it('gets its bytes though a whole domain is redirected: rules for requests say nothing about them', () => {
+    const rules = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: moved }
+spec: { hosts: ["*.example.com"], http: [{ match: [{ uri: { prefix: / } }], redirect: { uri: /moved } }] }`;
+    const resources = translated({ yaml: yamls(payments, rules) });
+    expect(simulate(resources, { host: 'api.example.com:5432', method: 'CONNECT' })).toMatchObject({
+      shares: [{ cluster: 'outbound|5432||api.example.com' }],
+    });
+  });
+
   it('takes the rules and subsets that are written for it', () => {
     const rules = `apiVersion: networking.istio.io/v1
 kind: DestinationRule
