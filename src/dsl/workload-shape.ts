@@ -15,8 +15,10 @@ export function unixPath(address: string): string {
   return address.slice(UNIX.length);
 }
 
+const ipField = z.union([z.ipv4(), z.ipv6()]);
+
 export function isIpAddress(text: string): boolean {
-  return z.union([z.ipv4(), z.ipv6()]).safeParse(text).success;
+  return ipField.safeParse(text).success;
 }
 
 export const unixAddressField = z.string().regex(/^unix:\/\/(\/.*[^/]|@.+)$/, 'unix:///ABSOLUTE/PATH or unix://@NAME');

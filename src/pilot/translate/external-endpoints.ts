@@ -1,6 +1,6 @@
 /** Who serves a host of a ServiceEntry: its own endpoints, those that its selector takes, or the name itself. */
 import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
-import type { Resolution, ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
+import type { ServiceEntrySpec } from '../../dsl/service-entry-shape.js';
 import { workloadEntryKind } from '../../dsl/workload-entry.js';
 import { workloadGroupKind } from '../../dsl/workload-group.js';
 import { isIpAddress, isUnixAddress, type Workload } from '../../dsl/workload-shape.js';
@@ -50,15 +50,20 @@ export function externalEndpoints(snapshot: MeshSnapshot, host: ExternalHost): r
   if (spec.workloadSelector !== undefined && spec.resolution !== 'NONE') {
     const ofOthers = selectedEntries(snapshot.definitions.all(workloadEntryKind), spec, namespace);
     const ofOurs = selectedInstances(snapshot, spec, namespace);
-    return sameList([...ofOthers, ...ofOurs].filter(({ address }) => isUsable(address, spec.resolution)));
+    return sameList([...ofOthers, ...ofOurs]);
   }
   if (!isByHost) return inlineEndpoints(spec);
   return spec.resolution === 'STATIC' ? none : ownName(spec, host.host);
 }
 
 /** Envoy refuses names among addresses, and sockets among names; a check of the entry says so. */
-function isUsable(address: string, resolution: Resolution): boolean {
-  return resolution === 'STATIC' ? isIpAddress(address) || isUnixAddress(address) : !isUnixAddress(address);
+function usable(
+  endpoints: readonly ExternalEndpoint[],
+  { resolution }: Pick<ServiceEntrySpec, 'resolution'>,
+): readonly ExternalEndpoint[] {
+  return endpoints.filter(({ address }) =>
+    resolution === 'STATIC' ? isIpAddress(address) || isUnixAddress(address) : !isUnixAddress(address),
+  );
 }
 
 const none: readonly ExternalEndpoint[] = [];
@@ -73,13 +78,14 @@ const inlineEndpoints = remember((spec: ServiceEntrySpec): readonly ExternalEndp
 
 const selectedEntries = remember(
   (entries: readonly Definition<Workload>[], spec: ServiceEntrySpec, namespace: string): readonly ExternalEndpoint[] =>
-    sameList(
+    usable(
       entries
         .filter(
           (entry) =>
             entry.namespace === namespace && selects(spec.workloadSelector?.labels ?? {}, labelsOfEntry(entry)),
         )
         .flatMap((entry) => endpointsOfEntry(entry, spec)),
+      spec,
     ),
 );
 
@@ -92,37 +98,37 @@ const endpointsOfEntry = remember((entry: Definition<Workload>, spec: ServiceEnt
 
 /** Instances of ours, and workloads that register themselves, with such labels. */
 function selectedInstances(
-  snapshot: MeshSnapshot,
+  { endpoints, definitions }: MeshSnapshot,
   spec: ServiceEntrySpec,
   namespace: string,
 ): readonly ExternalEndpoint[] {
-  return selectedOf(snapshot.endpoints, snapshot.definitions, spec, namespace);
+  const { services } = indexOf(definitions);
+  // Whatever registers has the name of its service as this label, unless a WorkloadGroup says otherwise: no other needs to be looked at.
+  const isOwnName = definitions.all(workloadGroupKind).length === 0;
+  const app = isOwnName ? spec.workloadSelector?.labels['app'] : undefined;
+  const keys = app === undefined ? keysIn(endpoints, namespace) : [fullName(namespace, app)];
+  return keys.flatMap((key) =>
+    servedBy(registeredAs({ endpoints, definitions }, key), services.get(key)?.ports ?? noPorts, spec),
+  );
 }
 
-/** Looked for once per state of the registry, however many proxies ask. */
-const selectedOf = remember(
-  (
-    endpoints: MeshSnapshot['endpoints'],
-    definitions: MeshSnapshot['definitions'],
-    spec: ServiceEntrySpec,
-    namespace: string,
-  ): readonly ExternalEndpoint[] => {
-    const { services } = indexOf(definitions);
-    const found: ExternalEndpoint[] = [];
-    // Whatever registers has the name of its service as this label, unless a WorkloadGroup says otherwise: no other needs to be looked at.
-    const isOwnName = definitions.all(workloadGroupKind).length === 0;
-    const app = isOwnName ? spec.workloadSelector?.labels['app'] : undefined;
-    const inNamespace = (key: string): boolean => key.startsWith(`${namespace}/`);
-    for (const key of app === undefined ? [...endpoints.keys()].filter(inNamespace) : [fullName(namespace, app)]) {
-      const ports = services.get(key)?.ports ?? noPorts;
-      for (const endpoint of registeredAs({ endpoints, definitions }, key))
-        found.push(...servedPorts(endpoint, ports, spec));
-    }
-    return sameList(found);
-  },
+const keysIn = remember((endpoints: MeshSnapshot['endpoints'], namespace: string): readonly string[] =>
+  [...endpoints.keys()].filter((key) => key.startsWith(`${namespace}/`)),
 );
 
 const noPorts: readonly ServicePort[] = [];
+
+const servedBy = remember(
+  (
+    registered: readonly Endpoint[],
+    ports: readonly ServicePort[],
+    spec: ServiceEntrySpec,
+  ): readonly ExternalEndpoint[] =>
+    usable(
+      registered.flatMap((endpoint) => servedPorts(endpoint, ports, spec)),
+      spec,
+    ),
+);
 
 /** Where it serves a port of the same name, or of the number that the entry means; an address for all ports serves any. */
 const servedPorts = remember(

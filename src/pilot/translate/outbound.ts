@@ -2,6 +2,7 @@
  * What an audience can reach, and the Envoy resources for that. All proxies of the audience are given the same objects, and a
  * change makes new ones only where it concerns the audience: what a change costs does not grow with the number of proxies.
  */
+import type { TrafficPolicy } from '../../dsl/destination-rule-shape.js';
 import { sidecarKind } from '../../dsl/sidecar.js';
 import type { Endpoint } from '../../model/instance.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
@@ -15,7 +16,7 @@ import type {
 } from '../../xds/envoy-json.js';
 import type { Audience } from './audience.js';
 import { byName } from './by-name.js';
-import { callerPolicy } from './caller-policy.js';
+import { type CallerPolicy, callerPolicy } from './caller-policy.js';
 import { catchAllHost, isPassthrough, passthroughCluster } from './catch-all.js';
 import { missingCluster, outboundCluster, policyOf } from './clusters.js';
 import { loadAssignment } from './endpoints.js';
@@ -31,7 +32,7 @@ import type { TranslationProblem } from './resources.js';
 import { clusterName } from './route-action.js';
 import { outboundRoutes, virtualHost, withoutRivals } from './routes.js';
 import { type Caller, compiledRules, effectiveRules, rulesFor, targetHosts, targetsOf } from './rules.js';
-import { factsOfHost } from './service-facts.js';
+import { factsOfHost, type HostFacts } from './service-facts.js';
 import { egressOfBytes, egressOfRequests } from './sidecar-egress.js';
 import { hostsInScope, isShared, type Sidecar, sidecarOf } from './sidecar-scope.js';
 import { registeredAs } from './workload-groups.js';
@@ -48,6 +49,8 @@ export interface Outbound {
   readonly listeners: readonly ListenerJson[];
   /** By `<ns>/<name>`, sorted. */
   readonly named: ReadonlyMap<string, Named>;
+  /** Upstreams that are no services, `<ns>/<name>`. */
+  readonly absent: readonly string[];
   /** All of these, and those that their rules send to, by their full name. */
   readonly reachable: ReadonlyMap<string, Callee>;
   readonly clusters: ReadonlyMap<string, ClusterJson>;
@@ -68,17 +71,20 @@ const lastOf = new WeakMap<Audience, Last>();
 export const outboundOf: (snapshot: MeshSnapshot, audience: Audience) => Outbound = remember(
   (snapshot: MeshSnapshot, audience: Audience): Outbound => {
     const last = lastOf.get(audience);
-    if (last !== undefined) {
-      const inputs = inputsOf(snapshot, audience, last.targets);
-      if (inputs.every((input, i) => input === last.inputs[i])) return last.outbound;
-    }
+    const inputs = last && inputsOf(snapshot, audience, last.targets);
+    if (last !== undefined && isEqual(inputs, last.inputs)) return last.outbound;
     const outbound = makeOutbound(snapshot, audience);
     // Whether they exist or not: one that does not may come to be.
     const targets = [...new Set([...outbound.named.values()].flatMap(({ rules }) => targetHosts(rules)))];
-    lastOf.set(audience, { targets, inputs: inputsOf(snapshot, audience, targets), outbound });
+    const ofTargets = isEqual(targets, last?.targets) ? inputs : undefined;
+    lastOf.set(audience, { targets, inputs: ofTargets ?? inputsOf(snapshot, audience, targets), outbound });
     return outbound;
   },
 );
+
+function isEqual(list: readonly unknown[] | undefined, other: readonly unknown[] | undefined): boolean {
+  return list?.length === other?.length && (list ?? []).every((element, i) => element === other?.[i]);
+}
 
 /** All that `makeOutbound` reads: what shapes a service reaches it through its entry, whose identity stands for that. */
 function inputsOf(
@@ -117,6 +123,7 @@ function makeOutbound(snapshot: MeshSnapshot, audience: Audience): Outbound {
   return {
     ...scene,
     listeners: own.listeners,
+    absent: audience.callees.filter((key) => !scene.named.has(key)),
     clusters: byName(clusters, (cluster) => cluster.name),
     endpoints: byName(endpoints, (assignment) => assignment.clusterName),
     routes: byName(routesOf(snapshot, audience, scene), (routes) => routes.name),
@@ -170,20 +177,47 @@ export function reachedClusters(
 ): Reached {
   const index = indexOf(snapshot.definitions);
   const certificates = certificatesOf(index, caller);
-  const clusters: ClusterJson[] = [];
-  const endpoints: ClusterLoadAssignmentJson[] = [];
-  const unproved = new Set<string>();
-  for (const { entry, policy: rules } of reachable.values()) {
-    const facts = factsOfHost(snapshot, entry);
-    const known = endpointsOf(snapshot, entry);
+  const reached = [...reachable.values()].map(({ entry, policy }) =>
+    clustersOfHost(
+      factsOfHost(snapshot, entry),
+      policy,
+      endpointsOf(snapshot, entry),
+      index.trafficDefaults,
+      certificates,
+      locality,
+      caller,
+    ),
+  );
+  return {
+    clusters: reached.flatMap(({ clusters }) => clusters),
+    endpoints: reached.flatMap(({ endpoints }) => endpoints),
+    problems: reached.flatMap(({ problems }) => problems),
+  };
+}
+
+/** What one host is to an audience: most hosts are untouched by a change. */
+const clustersOfHost = remember(
+  (
+    facts: HostFacts,
+    rules: CallerPolicy,
+    known: readonly Endpoint[],
+    defaults: TrafficPolicy | undefined,
+    certificates: string | undefined,
+    locality: Audience['locality'],
+    caller: Caller,
+  ): Reached => {
+    const { entry } = facts;
+    const clusters: ClusterJson[] = [];
+    const endpoints: ClusterLoadAssignmentJson[] = [];
+    let isUnproved = false;
     for (const port of entry.ports) {
       for (const selection of selectionsOf(facts, rules)) {
-        const policy = withMeshDefaults(policyOf(selection, port), index.trafficDefaults);
+        const policy = withMeshDefaults(policyOf(selection, port), defaults);
         const isMutual = policy?.tls?.mode === 'ISTIO_MUTUAL';
         if (isMutual && certificates === undefined) {
           // Never in plain text instead.
           clusters.push(missingClusterOf(entry.identity, clusterNameOf(entry, port, selection.subset)));
-          unproved.add(entry.host);
+          isUnproved = true;
           continue;
         }
         const cluster = outboundCluster(entry.identity, port, selection, policy, isMutual ? certificates : undefined);
@@ -194,10 +228,9 @@ export function reachedClusters(
         if (discovery === 'given') endpoints.push(assignment);
       }
     }
-  }
-  const problems = [...unproved].map((host) => withoutCertificates(caller, host));
-  return { clusters, endpoints, problems };
-}
+    return { clusters, endpoints, problems: isUnproved ? [withoutCertificates(caller, entry.host)] : [] };
+  },
+);
 
 /** The folder of the caller's certificates, which its sidecar may read. */
 function certificatesOf({ services }: MeshIndex, { namespace, service }: Caller): string | undefined {
@@ -228,12 +261,15 @@ const missingClusterOf = remember((_owner: object, name: string): ClusterJson =>
 
 /** Names of all Envoy clusters that rules send to: every one of them must exist, or Envoy refuses the routes. */
 function referencedClusters({ named, reachable }: Scene): readonly string[] {
-  return [...named.values()].flatMap(({ entry, rules }) =>
-    entry.ports.flatMap(({ port }) =>
-      rules.flatMap(targetsOf).map((target) => clusterName(target, { targets: reachable, port })),
-    ),
-  );
+  return [...named.values()].flatMap((host) => referencedBy(host.entry, host.rules, targetsIn({ reachable }, host)));
 }
+
+const referencedBy = remember((entry: MeshHost, rules: Rules, callees: readonly Callee[]): readonly string[] => {
+  const targets = new Map(callees.map((callee) => [callee.entry.host, callee]));
+  return entry.ports.flatMap(({ port }) =>
+    rules.flatMap(targetsOf).map((target) => clusterName(target, { targets, port })),
+  );
+});
 
 function routesOf(
   snapshot: MeshSnapshot,
@@ -280,15 +316,12 @@ export function targetsIn({ reachable }: Pick<Outbound, 'reachable'>, { entry, r
 function problemsOf(snapshot: MeshSnapshot, { caller }: Audience, { named }: Scene): readonly TranslationProblem[] {
   const { domain } = indexOf(snapshot.definitions);
   return [...named.values()].flatMap(({ entry }) => {
+    const { problems } = compiledRules(entry, caller.namespace, domain);
+    if (problems.length === 0) return [];
     const definition =
       routedBy(entry, caller.namespace)?.definition ?? (entry.kind === 'service' ? entry.route : undefined);
     if (definition === undefined) return [];
     const { kind, namespace = '', name } = definition;
-    return compiledRules(entry, caller.namespace, domain).problems.map((message) => ({
-      kind,
-      namespace,
-      name,
-      message,
-    }));
+    return problems.map((message) => ({ kind, namespace, name, message }));
   });
 }

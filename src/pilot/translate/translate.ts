@@ -125,12 +125,11 @@ function ownListeners(scope: ProxyScope, { named }: Outbound): readonly OwnListe
     });
 }
 
-function missingUpstreams(scope: ProxyScope, { named }: Outbound): readonly TranslationProblem[] {
-  const missing = scope.upstreams.filter(({ namespace, service }) => !named.has(fullName(namespace, service)));
-  return missing.map(({ namespace, service }) => ({
+function missingUpstreams(scope: ProxyScope, { absent }: Outbound): readonly TranslationProblem[] {
+  return absent.map((key) => ({
     kind: 'Service',
     namespace: scope.namespace,
     name: scope.service,
-    message: `its upstream ${fullName(namespace, service)} does not exist`,
+    message: `its upstream ${key} does not exist`,
   }));
 }
