@@ -2,7 +2,7 @@
 export interface MeshRequest {
   /** The authority, with a port or without. */
   readonly host: string;
-  /** With the query. */
+  /** With the query; it begins with a slash and has no `#`: Envoy answers 400 to others. */
   readonly path: string;
   readonly method: string;
   /** By lower-case name. */
@@ -16,11 +16,11 @@ export function requestOf(given: Partial<MeshRequest> & Pick<MeshRequest, 'host'
   return { host, method, scheme, path: normalPath(path), headers: Object.fromEntries(named) as Record<string, string> };
 }
 
-export const pathOnly = (path: string): string => path.split(/[?#]/)[0] as string;
+export const pathOnly = (path: string): string => path.split('?')[0] as string;
 
 /** By Envoy's own reading: cut at & and =, nothing decoded; the first of a name counts. */
 export function queryOf(path: string): ReadonlyMap<string, string> {
-  const query = path.split('#')[0]?.split('?').slice(1).join('?') ?? '';
+  const query = path.split('?').slice(1).join('?');
   const found = new Map<string, string>();
   for (const part of query === '' ? [] : query.split('&')) {
     const at = part.indexOf('=');

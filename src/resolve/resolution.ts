@@ -39,16 +39,18 @@ export interface Resolution {
   readonly notTaken: readonly { readonly rule: string; readonly why: string }[];
 }
 
-/** TCP has no requests: a host that only takes tunnels is asked for one. */
+/** TCP has no requests: a host that only takes tunnels, straight to it, is asked for one. */
 export function resolve(resources: EnvoyResources, listener: string, request: MeshRequest): Resolution {
   const decision = decide(resources, listener, request);
-  const isTcp = decision.taken.length === 0 && decision.notTaken.some(({ route }) => isTunnel(route));
-  if (isTcp && decision.notTaken.every(({ route }) => isTunnel(route)))
-    return resolve(resources, listener, { ...request, method: 'CONNECT' });
+  const { taken, notTaken } = decision;
+  const isTcp = taken.length === 0 && notTaken.length > 0 && notTaken.every(({ route }) => isStraightTunnel(route));
+  if (isTcp) return resolve(resources, listener, { ...request, method: 'CONNECT' });
   return resolutionOf(request, listener, resources, decision);
 }
 
 const isTunnel = ({ match }: RouteJson): boolean => match?.connectMatcher !== undefined;
+/** What comes by the tunnel of a host of requests, which may have no rule for this caller, are requests again (translate/tunnel.ts). */
+const isStraightTunnel = (route: RouteJson): boolean => isTunnel(route) && route.route?.cluster !== 'tunnel';
 
 function resolutionOf(
   { host, method }: MeshRequest,

@@ -49,6 +49,8 @@ describe('mesh resolve', () => {
   test.each([
     [['resolve', 'reviews', '--from', 'review'], 4, 'did you mean "reviews"?'],
     [['resolve', 'reviews', '--header', 'x-user'], 2, 'write --header name=value'],
+    [['resolve', 'reviews', '--path', 'a'], 2, 'write --path /…'],
+    [['resolve', 'reviews', '--path', '/a#b'], 2, 'without a #'],
     [['resolve', 'reviews', '-f', 'nothing.yaml'], 3, 'there is no such file'],
   ])('%j is refused', async (words, exit, hint) => {
     const done = await mesh(...words);

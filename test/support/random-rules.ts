@@ -13,6 +13,9 @@ export interface Definition {
   readonly spec: object;
 }
 
+export const yamlOf = (definitions: readonly Definition[]): string =>
+  definitions.map((one) => JSON.stringify(one)).join('\n---\n');
+
 /** A host that rules name, as each namespace may write it. */
 interface Host {
   readonly full: string;
@@ -494,4 +497,66 @@ export const rules: fc.Arbitrary<readonly Definition[]> = destinationRules.chain
       ...services.filter((one) => one !== undefined),
       ...more.flat(),
     ]);
+});
+export interface RandomRequest {
+  readonly host: string;
+  readonly path: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const spellings = requestHosts.flatMap(({ full, short, namespace, ports }) => {
+  const names =
+    short === undefined ? [full] : [`${short}.${namespace}`, full, ...(namespace === 'default' ? [short] : [])];
+  return names.flatMap((name) => [name, name.toUpperCase(), ...ports.map((port) => `${name}:${port}`)]);
+});
+
+/** What may be asked of them, strange spellings too. */
+export const requests: fc.Arbitrary<RandomRequest> = fc.record({
+  host: some([
+    ...spellings,
+    'one.example.com.',
+    'One.Example.com.:80',
+    'one.example.com:081',
+    'x.example.com',
+    'own.example.org',
+    'own.example.org:80',
+    'other.org',
+    'a.wild.example.com',
+    'nobody',
+  ]),
+  path: fc
+    .tuple(
+      fc.oneof(
+        { weight: 4, arbitrary: some(paths) },
+        some([
+          '/a//b',
+          '//a',
+          '/a/../b/7',
+          '/a/./b',
+          '/%61',
+          '/a%2fb',
+          '/a%2Fb',
+          '/b\\12',
+          '/a/b/..',
+          '/a;x=1',
+          '/c%20d',
+          '/a/%2e%2e/b/12',
+          '/..',
+          '/.',
+          '//',
+          '/a/..//b',
+          '/%5ca',
+          '/a%',
+          '/a%zz',
+          '/a?b?c',
+        ]),
+      ),
+      some(['', '', '?q=1', '?q=abc&r=12', '?r=1&r=2', '?q', '?q=', '?x=/a/b', '?q=a%20b', '?Q=1']),
+    )
+    .map((parts) => parts.join('')),
+  method: some(['GET', 'GET', 'POST', 'PUT']),
+  headers: fc.dictionary(some([...headerNames, 'cookie']), fc.oneof(some(words), some(['user=abc', 'a=1; user=12'])), {
+    maxKeys: 3,
+  }),
 });

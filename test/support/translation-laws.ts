@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { type ProxyScope, type TranslatedResources, translate } from '../../src/pilot/translate/index.js';
 import { problemsIn, proxy, uncheckedWorld, world } from './mesh-world.js';
-import { type Definition, rules, scenery, upstreams } from './random-rules.js';
+import { type Definition, rules, scenery, upstreams, yamlOf } from './random-rules.js';
 import { checkResources } from './simulate.js';
 
 const { definitions: common, endpoints } = scenery(9000);
@@ -50,8 +50,6 @@ export const laws: Readonly<Record<string, (runs: fc.Parameters<unknown>) => voi
   'what did not change is the same object': (runs) => fc.assert(fc.property(rules, isMadeOnce), runs),
 };
 
-const yamlOf = (definitions: readonly Definition[]): string =>
-  definitions.map((one) => JSON.stringify(one)).join('\n---\n');
 const worldOf = (drawn: readonly Definition[]) => world({ yaml: yamlOf([...common, ...drawn]), endpoints });
 
 function areRight(drawn: readonly Definition[]): void {

@@ -46,7 +46,7 @@ export const command = defineCommand<Options>({
     const { routesFor } = await import('../../resolve/decide.js');
     const { requestOf } = await import('../../resolve/request.js');
     const { resolve, ruleWords } = await import('../../resolve/resolution.js');
-    const request = requestOf({ host, path: options.path, method: options.method, headers: headersOf(options) });
+    const request = requestOf({ host, path: pathOf(options), method: options.method, headers: headersOf(options) });
     const view = await viewOf(session, host, options);
     const resources = resourcesOf(view);
     const routes = routesFor(resources, host);
@@ -66,6 +66,13 @@ function nobodyListens(host: string, { caller }: CallerView, routes: Iterable<st
   const ports = [...routes].map((name) => name.split('.')[1]);
   return new MeshError('MESH2005', `${caller} listens at no port for ${host}`, {
     hint: ports.length === 0 ? 'no Gateway selects it' : `write HOST:PORT; it has ${ports.join(', ')}`,
+  });
+}
+
+function pathOf({ path }: Options): string {
+  if (path.startsWith('/') && !path.includes('#')) return path;
+  throw new MeshError('MESH2007', `"${path}" is no path of a request: Envoy answers 400`, {
+    hint: 'write --path /… without a # in it; the query may stand behind a ?',
   });
 }
 

@@ -119,6 +119,21 @@ spec: { hosts: ["*.example.com"], ports: [{ number: 80, name: http, protocol: HT
   });
 });
 
+it('a host of requests with rules for others only is no TCP', () => {
+  const rules = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews }
+spec: { hosts: [reviews], http: [{ match: [{ sourceNamespace: elsewhere }], route: [{ destination: { host: reviews } }] }] }`;
+  const view = callerView(world({ yaml: yamls(serviceYaml('reviews', ['v1']), rules) }), {
+    host: 'reviews',
+    namespace: 'default',
+  });
+  expect(resolve(resourcesOf(view), 'outbound', requestOf({ host: 'reviews' }))).toMatchObject({
+    destinations: [],
+    effects: [{ name: 'answer', value: '404, no rule takes it' }],
+  });
+});
+
 it('rules for other callers are told apart', () => {
   const { leftOut } = callerView(snapshot, { host: 'reviews:80', namespace: 'default', from: 'productpage' });
   expect(leftOut).toEqual([
