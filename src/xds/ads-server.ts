@@ -6,15 +6,16 @@ import { MeshError } from '../runtime/mesh-error.js';
 import { type AdsHost, type AdsServer, noMetrics, type XdsMetrics } from './ads-host.js';
 import { healthHandler, healthService } from './health.js';
 import { createLoadReports, loadReportingService } from './load-reports.js';
-import { bidirectional } from './raw-service.js';
+import { inPieces } from './raw-service.js';
 import { TooMuch } from './read-request.js';
 import { AdsStream } from './stream.js';
+import type { Pieces } from './wire.js';
 
 const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 
 const adsService: ServiceDefinition = {
-  StreamAggregatedResources: bidirectional(`/${ADS}/StreamAggregatedResources`),
-  DeltaAggregatedResources: bidirectional(`/${ADS}/DeltaAggregatedResources`),
+  StreamAggregatedResources: inPieces(`/${ADS}/StreamAggregatedResources`),
+  DeltaAggregatedResources: inPieces(`/${ADS}/DeltaAggregatedResources`),
 };
 
 /** One proxy needs one; a few more live side by side while it reconnects. */
@@ -77,7 +78,7 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       acked();
     },
   };
-  const open = (kind: 'delta' | 'sotw') => (call: ServerDuplexStream<Buffer, Buffer>) => {
+  const open = (kind: 'delta' | 'sotw') => (call: ServerDuplexStream<Buffer, Pieces>) => {
     streams.add(new AdsStream(call, kind, around));
   };
   server.addService(adsService, { StreamAggregatedResources: open('sotw'), DeltaAggregatedResources: open('delta') });

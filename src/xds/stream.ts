@@ -13,7 +13,7 @@ import { statusOf } from './stream-status.js';
 import type { Request } from './subscribe.js';
 import type { StreamKind } from './subscription.js';
 import type { Verdict } from './verdict.js';
-import { deltaDiscoveryResponse, discoveryResponse } from './wire.js';
+import { deltaDiscoveryResponse, discoveryResponse, type Pieces } from './wire.js';
 
 /** A proxy that is silent for this long after a response hangs; on a new stream it can start afresh. */
 export const ACK_TIMEOUT_MS = 30_000;
@@ -47,7 +47,7 @@ export type EndReason =
 const ordinary: ReadonlySet<EndReason> = new Set(['client', 'shutdown', 'silent', 'resync', 'sent away']);
 
 export class AdsStream {
-  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #call: ServerDuplexStream<Buffer, Pieces>;
   readonly #kind: StreamKind;
   readonly #around: StreamSurroundings;
   readonly #abort = new AbortController();
@@ -63,7 +63,7 @@ export class AdsStream {
   #wakeAtMs: number | undefined;
   #earlier: EarlierContent = 'none';
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, kind: StreamKind, around: StreamSurroundings) {
+  constructor(call: ServerDuplexStream<Buffer, Pieces>, kind: StreamKind, around: StreamSurroundings) {
     this.#call = call;
     this.#kind = kind;
     this.#around = around;
@@ -240,7 +240,7 @@ export class AdsStream {
         ? deltaDiscoveryResponse(type.typeUrl, version, nonce, resources, removed)
         : discoveryResponse(type.typeUrl, version, nonce, resources);
     this.#sentAtMs.set(type.short, nowMs);
-    this.#around.metrics.pushed(type.short, message.length);
+    this.#around.metrics.pushed(type.short, message.byteLength);
     this.#call.write(message);
   }
 }

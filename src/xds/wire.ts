@@ -25,6 +25,27 @@ export function field(fieldNumber: number, content: string | Uint8Array): Uint8A
   return Buffer.concat([head(fieldNumber, bytes.length), bytes]);
 }
 
+/**
+ * A message as the pieces that it is made of. It is put together where it is sent, into the transport's own frame: a Buffer of
+ * it would be one more copy for each proxy, of up to megabytes that the collector has to find again.
+ */
+export class Pieces {
+  readonly byteLength: number;
+
+  constructor(readonly pieces: readonly Uint8Array[]) {
+    this.byteLength = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  }
+
+  copy(target: Uint8Array, start: number): number {
+    let at = start;
+    for (const piece of this.pieces) {
+      target.set(piece, at);
+      at += piece.length;
+    }
+    return this.byteLength;
+  }
+}
+
 export interface Frames {
   readonly bytes: Uint8Array;
   readonly deltaField: Uint8Array;
@@ -54,10 +75,10 @@ export function discoveryResponse(
   version: string,
   nonce: string,
   resources: Iterable<{ readonly sotwField: Uint8Array }>,
-): Buffer {
-  const parts = [field(1, version), field(4, typeUrl), field(5, nonce)];
-  for (const resource of resources) parts.push(resource.sotwField);
-  return Buffer.concat(parts);
+): Pieces {
+  const pieces = [field(1, version), field(4, typeUrl), field(5, nonce)];
+  for (const resource of resources) pieces.push(resource.sotwField);
+  return new Pieces(pieces);
 }
 
 /** envoy.service.discovery.v3.DeltaDiscoveryResponse: system_version_info 1, resources 2, type_url 4, nonce 5, removed_resources 6. */
@@ -67,11 +88,11 @@ export function deltaDiscoveryResponse(
   nonce: string,
   resources: Iterable<{ readonly deltaField: Uint8Array }>,
   removed: Iterable<string>,
-): Buffer {
-  const parts = [field(1, version), field(4, typeUrl), field(5, nonce)];
-  for (const resource of resources) parts.push(resource.deltaField);
-  for (const name of removed) parts.push(field(6, name));
-  return Buffer.concat(parts);
+): Pieces {
+  const pieces = [field(1, version), field(4, typeUrl), field(5, nonce)];
+  for (const resource of resources) pieces.push(resource.deltaField);
+  for (const name of removed) pieces.push(field(6, name));
+  return new Pieces(pieces);
 }
 
 export interface Field {
