@@ -351,6 +351,8 @@ export interface ProxyItem {
       { readonly state: TypeState; readonly version: string; readonly error?: string; readonly ackedAt?: number }
     >
   >;
+  /** What it has refused, traced to the definitions: they are not in effect anywhere. */
+  readonly refused?: readonly RefusedDefinition[];
 }
 
 /** What `type` of a proxy's configuration may be asked for, besides `all`. */
@@ -413,6 +415,18 @@ export interface ResourceChange {
 export interface AckWaitResponse {
   readonly acked: boolean;
   readonly laggards: readonly string[];
+  /** Definitions that are not in effect as they stand, because a proxy refused what came of them. */
+  readonly refused: readonly RefusedDefinition[];
+}
+
+export interface RefusedDefinition {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  /** With Envoy's words. */
+  readonly message: string;
+  /** What is in effect instead, and what to do. */
+  readonly hint: string;
 }
 
 /**

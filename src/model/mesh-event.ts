@@ -25,6 +25,8 @@ export const eventReasons = [
   'node-gone',
   'plan-reached',
   'plan-hindered',
+  // Of a definition, told by the pilot whose proxy refused it.
+  'refused',
   // Of the pilots.
   'leader',
   // Not stored: read from the mesh's revisions.

@@ -21,6 +21,7 @@ export const problemCodes = {
   MESH1017: 'not supported',
   MESH1018: 'placement impossible',
   MESH1019: 'rendered file not acceptable',
+  MESH1020: 'refused by Envoy',
 } as const;
 
 export type ProblemCode = keyof typeof problemCodes;

@@ -9,6 +9,16 @@ import { type EncodedResource, type ResourceMap, resourceMap } from '../xds/reso
 import { type ResourceShort, resourceType } from '../xds/resource-types.js';
 import type { TranslatedResources } from './translate/index.js';
 
+/** Where the resources of each type stand in what translation answers. */
+export const resourceParts = [
+  ['CDS', 'clusters'],
+  ['EDS', 'endpoints'],
+  ['LDS', 'listeners'],
+  ['RDS', 'routes'],
+  ['RTDS', 'runtime'],
+  ['ECDS', 'extensions'],
+] as const satisfies readonly (readonly [ResourceShort, keyof TranslatedResources])[];
+
 type Encoded = { readonly resource: EncodedResource } | { readonly wrong: string };
 
 export interface EncodedSet {
@@ -24,17 +34,9 @@ const maps = new WeakMap<object, ResourceMap>();
 /** `before` is what the same proxy had: its maps take the place of equal ones, its resources that of failed ones. */
 export function encodeResources(resources: TranslatedResources, before: EncodedSet | undefined): EncodedSet {
   const failures: string[] = [];
-  const types: readonly (readonly [ResourceShort, ReadonlyMap<string, object>])[] = [
-    ['CDS', resources.clusters],
-    ['EDS', resources.endpoints],
-    ['LDS', resources.listeners],
-    ['RDS', resources.routes],
-    ['RTDS', resources.runtime],
-    ['ECDS', resources.extensions],
-  ];
-  const byType = types.map(([short, json]): [string, ResourceMap] => {
+  const byType = resourceParts.map(([short, part]): [string, ResourceMap] => {
     const { typeUrl } = resourceType(short);
-    return [typeUrl, encodeMap(short, json, before?.byType.get(typeUrl), failures)];
+    return [typeUrl, encodeMap(short, resources[part], before?.byType.get(typeUrl), failures)];
   });
   return { byType: new Map(byType), failures };
 }

@@ -13,6 +13,7 @@ export function meshRanges(keys: Keys): Range[] {
     'pilot',
     'ack',
     'fact',
+    'quarantine',
     'evict',
     'seen',
     'freeze',

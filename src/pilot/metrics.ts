@@ -23,6 +23,8 @@ export interface PilotMetrics {
   guard(counts: GuardCounts): void;
   evicted(by: EvictedBy): void;
   leads(isLeader: boolean): void;
+  /** Definitions that are not in effect because Envoy refuses them. */
+  refused(definitions: number): void;
   /** Of the mirror: false while it is the last good copy. */
   synced(isSynced: boolean): void;
   text(): Promise<string>;
@@ -43,6 +45,11 @@ export function createMetrics(clock: Clock): PilotMetrics {
     name: 'mesh_xds_nacks_total',
     help: 'Responses that a proxy refused',
     labelNames: ['type'],
+    registers,
+  });
+  const refusedGauge = new Gauge({
+    name: 'mesh_refused_definitions',
+    help: 'Definitions that are not in effect as they stand, because a proxy refused what came of them',
     registers,
   });
   const bytes = new Counter({
@@ -143,6 +150,7 @@ export function createMetrics(clock: Clock): PilotMetrics {
       frozen.set({ scope: 'service' }, counts.frozenServices);
     },
     evicted: (by) => evictions.inc({ by }),
+    refused: (definitions) => refusedGauge.set(definitions),
     leads: (isLeader) => leader.set(isLeader ? 1 : 0),
     synced: (isSynced) => syncedGauge.set(isSynced ? 1 : 0),
     text: () => registry.metrics(),

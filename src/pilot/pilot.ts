@@ -23,6 +23,7 @@ import { followNamingRoots } from './naming-roots.js';
 import type { Pilot, PilotOptions } from './options.js';
 import { createProxies } from './proxies.js';
 import { createPublisher } from './publish.js';
+import { refusalLog } from './quarantine/refusal-log.js';
 import { collectReleaseFacts } from './release/release-facts.js';
 import { type EntryChanges, emptySnapshot, type SnapshotState, updateSnapshot } from './snapshot.js';
 import { followStaging, noStaging } from './staged.js';
@@ -62,6 +63,13 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       server.changed();
       acks.note();
     },
+    kinds: allKinds,
+    onChanged(proxies) {
+      server.changed(proxies);
+      acks.note();
+    },
+    refused: (refusal) => refusals.write(refusal),
+    refusalEnded: (refusal) => refusals.remove(refusal),
   });
   const acks = writeAcks({
     registrar,
@@ -92,6 +100,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     const followed = followStaging(staging, batch, keys);
     staging = followed.staging;
     folder.note(staging);
+    refusals.follow(batch);
     take(followed.changes, continuity.follow(batch));
     guard.changed(batch);
     roots.follow(state.snapshot.mesh.naming.roots);
@@ -140,6 +149,13 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
   const mirror = store.mirror({ list: ranges, watch: ranges, onChange });
   mirror.onState(({ synced }) => metrics.synced(synced));
   const events = openEventLog({ store, clock, log, by: `pilot ${id}` });
+  const refusals = refusalLog({
+    store,
+    entry: (key) => mirror.entries.get(key),
+    quarantine: () => publisher.quarantine,
+    events,
+    log,
+  });
   const guard = openGuardLoop({
     store,
     registrar,
@@ -195,11 +211,13 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       return continuity.reason() || (isReady ? undefined : 'there is no complete view of the store yet');
     },
     findings: () => findingsOf(state, publisher.problems(), (kind, ns, name) => keys.def(kind, ns, name)),
+    refusals: () => publisher.quarantine.refusals(),
     proxies: () => proxies.items(server.proxies()),
     proxyConfig: (proxy) => proxies.config(proxy),
     metrics: () => {
       metrics.guard(countsOf(state, guard.facts()));
       metrics.leads(guard.isLeader());
+      metrics.refused(publisher.quarantine.refusals().length);
       return metrics.text();
     },
     onChange(listener) {

@@ -5,6 +5,7 @@ import { MeshError } from '../runtime/mesh-error.js';
 import type { AdsHost, LoadReport, ProxyNode, ProxyStatus } from '../xds/ads-host.js';
 import { type ResourceShort, resourceTypes } from '../xds/resource-types.js';
 import type { PublishedProxy, Publisher } from './publish.js';
+import { refusedDefinition } from './quarantine/refused-definition.js';
 import { type ProxyScope, readProxy } from './translate/index.js';
 import type { TrustedNetworks } from './trusted-networks.js';
 
@@ -42,11 +43,13 @@ export function createProxies(options: ProxiesOptions): Proxies {
     const isFresh = await options.fresh(signal);
     // Another pilot may have given it something newer. One that has nothing gets the last good.
     if (!isFresh && hasEarlier()) throw outOfDate(scope);
+    await publisher.quarantine.whenQuiet(signal);
     const proxy = publisher.open(scope);
     open.set(scope.id, [...(open.get(scope.id) ?? []), proxy]);
     log.info({ proxy: scope.id, envoy: node.buildVersion }, 'proxy connected');
     return {
       view: () => proxy.view(),
+      settled: (view) => proxy.settled(view),
       closed() {
         proxy.close();
         const others = (open.get(scope.id) ?? []).filter((one) => one !== proxy);
@@ -60,10 +63,7 @@ export function createProxies(options: ProxiesOptions): Proxies {
   return {
     host: {
       connect,
-      rejected(node, { type, error, resources }) {
-        const names = resources.map(({ name }) => name);
-        log.warn({ proxy: node.id, type, resources: names, error }, 'a proxy refused what it was sent');
-      },
+      rejected: (node, rejection) => open.get(node.id)?.at(-1)?.rejected(rejection),
       acked: (node, storeRevision) => options.acked(node.id, storeRevision),
       loadReport(node, report) {
         // A report opens a stream of its own: it counts only for a proxy that we know.
@@ -74,7 +74,14 @@ export function createProxies(options: ProxiesOptions): Proxies {
       const proxy = open.get(id)?.at(-1);
       return proxy === undefined ? undefined : configOf(proxy);
     },
-    items: (statuses) => statuses.map((status) => itemOf(status, open.get(status.id)?.at(-1)?.scope, options.pilot)),
+    items(statuses) {
+      const refusals = publisher.quarantine.refusals();
+      return statuses.map((status) => {
+        const refused = refusals.filter(({ proxy }) => proxy === status.id).map(refusedDefinition);
+        const item = itemOf(status, open.get(status.id)?.at(-1)?.scope, options.pilot);
+        return refused.length === 0 ? item : { ...item, refused };
+      });
+    },
   };
 }
 

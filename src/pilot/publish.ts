@@ -2,16 +2,22 @@
  * Snapshots to the views that proxies are served: the first change at once, then at most one push per PUSH_INTERVAL_MS while
  * changes go on. What could not be translated or encoded leaves the proxy with its last good view.
  */
+import type { AnyKind } from '../model/kind.js';
 import type { MeshSnapshot } from '../model/mesh-snapshot.js';
 import type { Problem } from '../model/problem.js';
+import type { Refusal } from '../model/refusal.js';
 import type { Clock } from '../runtime/clock.js';
 import { Latest } from '../runtime/latest.js';
 import { layersOf } from '../runtime/layered-map.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import type { Rejection } from '../xds/ads-host.js';
 import type { ClusterJson } from '../xds/envoy-json.js';
-import type { View } from '../xds/resource-cache.js';
+import { resourcesOf, type View } from '../xds/resource-cache.js';
+import { resourceType } from '../xds/resource-types.js';
 import { type EncodedSet, encodeResources } from './encode-resources.js';
+import { openQuarantine, type Quarantine, type QuarantineOptions, type Subject } from './quarantine/quarantine.js';
+import { refusedDefinition } from './quarantine/refused-definition.js';
 import type { ProxyScope, TranslatedResources, TranslationProblem } from './translate/index.js';
 
 export const PUSH_INTERVAL_MS = 150;
@@ -24,8 +30,13 @@ export interface PublishOptions {
   readonly translate: Translate;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly kinds: readonly AnyKind[];
   /** After the published snapshot was replaced. */
   readonly onPublished: (snapshot: MeshSnapshot) => void;
+  /** These proxies (default: all) may be served something else now, without a new snapshot. */
+  readonly onChanged: (proxies?: readonly string[]) => void;
+  readonly refused: QuarantineOptions['refused'];
+  readonly refusalEnded: QuarantineOptions['ended'];
 }
 
 export interface Publisher {
@@ -37,6 +48,7 @@ export interface Publisher {
   published(): MeshSnapshot | undefined;
   /** Throws a retryable MESH2008 when there is no good view for this proxy yet. */
   open(scope: ProxyScope): PublishedProxy;
+  readonly quarantine: Quarantine;
   /** Of all proxies that are open. */
   problems(): readonly PublishProblem[];
   statNameOf(envoyCluster: string): string | undefined;
@@ -50,6 +62,9 @@ export interface PublishedProxy {
   /** What the view was made from. */
   resources(): TranslatedResources;
   problems(): readonly PublishProblem[];
+  /** It has everything of this view. */
+  settled(view: View): void;
+  rejected(rejection: Rejection): void;
   close(): void;
 }
 
@@ -93,6 +108,7 @@ export function createPublisher(options: PublishOptions): Publisher {
     if (next.revision === 0 && (published?.revision ?? 0) > 0) return;
     published = next;
     try {
+      quarantine.update(published);
       options.onPublished(published);
     } catch (error) {
       log.error({ storeRevision: String(published.storeRevision), error: messageOf(error) }, 'a push failed');
@@ -100,44 +116,80 @@ export function createPublisher(options: PublishOptions): Publisher {
   };
   const pushes = new Latest(clock, PUSH_INTERVAL_MS, push);
 
+  const quarantine = openQuarantine({
+    ...options,
+    changed: (subjects) => options.onChanged(subjects?.map(({ scope }) => scope.id)),
+    ended: options.refusalEnded,
+  });
+
   /** The last good one, when this snapshot cannot be served. */
-  const serve = (scope: ProxyScope, snapshot: MeshSnapshot, before: Served | undefined): Served | string => {
+  const serve = (
+    scope: ProxyScope,
+    snapshot: MeshSnapshot,
+    before: Served | undefined,
+    acknowledged: bigint | undefined,
+  ): Served | string => {
     try {
       const resources = translate(snapshot, scope);
       for (const layer of layersOf(resources.clusters)) if (!learned.has(layer)) learnStatNames(layer);
       const encoded = encodeResources(resources, before?.encoded);
-      return { snapshot, resources, encoded, view: viewOf(snapshot, encoded, before?.view) };
+      const { storeRevision } = snapshot;
+      const revision = acknowledged !== undefined && acknowledged > storeRevision ? acknowledged : storeRevision;
+      return { snapshot, resources, encoded, view: viewOf(revision, encoded, before?.view) };
     } catch (error) {
       log.error({ proxy: scope.id, revision: snapshot.revision, error: messageOf(error) }, 'translation failed');
       return messageOf(error);
     }
   };
 
-  const openProxy = (scope: ProxyScope, first: Served): PublishedProxy => {
-    let served = first;
-    let tried = first.snapshot;
+  const openProxy = (scope: ProxyScope): PublishedProxy => {
+    let served: Served | undefined;
+    let acknowledged: MeshSnapshot | undefined;
+    let tried: MeshSnapshot | undefined;
     let failure: string | undefined;
-    const refresh = (): void => {
-      if (published === undefined || published === tried) return;
-      tried = published;
-      const result = serve(scope, published, served);
-      failure = typeof result === 'string' ? result : undefined;
-      if (typeof result !== 'string') served = result;
+    const refresh = (): Served => {
+      const snapshot = quarantine.holds(subject);
+      if (snapshot !== undefined && snapshot !== tried) {
+        tried = snapshot;
+        const result = serve(scope, snapshot, served, acknowledged?.storeRevision);
+        failure = typeof result === 'string' ? result : undefined;
+        if (typeof result !== 'string') served = result;
+      }
+      if (served !== undefined) return served;
+      throw nothingToServe(scope, failure ?? 'nothing is published');
+    };
+    const subject: Subject = {
+      scope,
+      get acknowledged() {
+        return acknowledged;
+      },
+      isServed: (type, name, digest) =>
+        served !== undefined && resourcesOf(refresh().view, resourceType(type).typeUrl).get(name)?.digest === digest,
     };
     const proxy: PublishedProxy = {
       scope,
-      view() {
-        refresh();
-        return served.view;
+      view: () => refresh().view,
+      resources: () => refresh().resources,
+      problems: () => (served === undefined ? [] : problemsOf(scope, served, failure)),
+      settled(view) {
+        if (view !== served?.view) return;
+        acknowledged = served.snapshot;
+        if (acknowledged === quarantine.holds(subject)) quarantine.settled(subject);
       },
-      resources() {
-        refresh();
-        return served.resources;
+      rejected: (rejection) => quarantine.rejected(subject, rejection),
+      close() {
+        proxies.delete(proxy);
+        quarantine.left(subject);
       },
-      problems: () => problemsOf(scope, served, failure),
-      close: () => void proxies.delete(proxy),
     };
+    quarantine.joined(subject);
     proxies.add(proxy);
+    try {
+      refresh();
+    } catch (error) {
+      proxy.close();
+      throw error;
+    }
     return proxy;
   };
 
@@ -151,24 +203,37 @@ export function createPublisher(options: PublishOptions): Publisher {
     publishNow: push,
     open(scope) {
       // Of a mesh without any revision no proxy was ever rendered: the store has lost it, and the proxy keeps what it has.
-      const mesh = published?.revision === 0 ? undefined : published;
-      const served = mesh === undefined ? 'the store holds no mesh' : serve(scope, mesh, undefined);
-      if (typeof served === 'string') {
-        throw new MeshError('MESH2008', `nothing to serve to ${scope.id} yet: ${served}`, { retryable: true });
-      }
-      return openProxy(scope, served);
+      if (published === undefined || published.revision === 0) throw nothingToServe(scope, 'the store holds no mesh');
+      return openProxy(scope);
     },
-    problems: () => [...proxies].flatMap((proxy) => proxy.problems()),
+    quarantine,
+    problems: () => [
+      ...quarantine.refusals().map(refusalProblem),
+      ...[...proxies].flatMap((proxy) => proxy.problems()),
+    ],
     statNameOf: (envoyCluster) => statNames.get(envoyCluster),
-    close: () => pushes.close(),
+    close() {
+      quarantine.close();
+      return pushes.close();
+    },
   };
 }
 
 /** With unchanged resources only the revision moves on, and the maps stay the same objects. */
-function viewOf(snapshot: MeshSnapshot, encoded: EncodedSet, before: View | undefined): View {
+function viewOf(storeRevision: bigint, encoded: EncodedSet, before: View | undefined): View {
   const isSame =
     before !== undefined && [...encoded.byType].every(([typeUrl, map]) => before.byType.get(typeUrl) === map);
-  return { storeRevision: snapshot.storeRevision, byType: isSame ? before.byType : encoded.byType };
+  return { storeRevision, byType: isSame ? before.byType : encoded.byType };
+}
+
+function nothingToServe({ id }: ProxyScope, why: string): MeshError {
+  return new MeshError('MESH2008', `nothing to serve to ${id} yet: ${why}`, { retryable: true });
+}
+
+function refusalProblem(refusal: Refusal): PublishProblem {
+  const { kind, namespace = '', name, message, hint } = refusedDefinition(refusal);
+  const problem: Problem = { code: 'MESH1020', severity: 'error', path: `${kind} ${namespace}/${name}`, message, hint };
+  return { definition: { kind, namespace, name }, problem };
 }
 
 /** `failure` is why the newest snapshot is not what is served. */

@@ -1,12 +1,13 @@
 /** Values of the store, read back: data, or in one sentence what is wrong with them. Their writers are trusted, damage is not. */
 import { isIP } from 'node:net';
-import type { Definition } from '../model/definition.js';
+import type { Definition, Document } from '../model/definition.js';
 import type { Eviction, Freeze, SeenAddress, WitnessReport } from '../model/eviction.js';
 import { splitHostPort } from '../model/host-port.js';
 import type { InstanceRecord } from '../model/instance.js';
 import type { AnyKind } from '../model/kind.js';
 import type { NodePlan } from '../model/node-plan.js';
 import { parseStored } from '../model/parse.js';
+import type { Refusal } from '../model/refusal.js';
 import type { Release } from '../model/release.js';
 import type { RevisionHead, StoredDefinition } from '../model/revision.js';
 import { type Read, readObject, valueOf } from '../model/stored-value.js';
@@ -20,11 +21,23 @@ export function readDefinition(
 ): Read<{ readonly stored: StoredDefinition; readonly definition: Definition }> {
   const read = readObject<StoredDefinition>(text, ['document', 'revision']);
   if ('wrong' in read) return read;
-  const { document } = read.value;
+  const definition = storedDefinition(read.value.document, namespace, kinds);
+  if (definition === undefined) return { wrong: 'the stored document does not fit its kind any more' };
+  return { value: { stored: read.value, definition } };
+}
+
+export function storedDefinition(
+  document: Document,
+  namespace: string | undefined,
+  kinds: readonly AnyKind[],
+): Definition | undefined {
   const named = namespace === undefined ? document : { ...document, metadata: { ...document.metadata, namespace } };
   const definition = parseStored(named, kinds);
-  if (definition === undefined) return { wrong: 'the stored document does not fit its kind any more' };
-  return { value: { stored: read.value, definition: { ...definition, document } } };
+  return definition && { ...definition, document };
+}
+
+export function readRefusal(text: string | undefined): Refusal | undefined {
+  return text === undefined ? undefined : valueOf<Refusal>(text, ['kind', 'name', 'digest', 'error', 'proxy']);
 }
 
 export function readInstance(text: string): Read<InstanceRecord> {

@@ -44,6 +44,8 @@ export interface AckFeed {
   onChange(listener: () => void): () => void;
 }
 
+export type Acknowledged = Pick<AckWaitResponse, 'acked' | 'laggards'>;
+
 /** Answers with the laggards when `timeoutMs` is over. */
 export async function waitForAcks(
   feed: AckFeed,
@@ -52,7 +54,7 @@ export async function waitForAcks(
   timeoutMs: number,
   clock: Clock,
   signal?: AbortSignal,
-): Promise<AckWaitResponse> {
+): Promise<Acknowledged> {
   const look = (): readonly string[] => laggardsAt(ackStateOf(feed.entries(), keys), storeRevision);
   let laggards = look();
   if (laggards.length === 0 || timeoutMs <= 0) return { acked: laggards.length === 0, laggards };

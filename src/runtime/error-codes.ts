@@ -122,6 +122,12 @@ export const errorCodes = {
     cause: 'Another agent of this node is alive, or its lease in the store is.',
     cure: 'Stop the other one, or give this machine a Node of its own; after a crash elsewhere wait for the lease (10 s).',
   },
+  MESH2018: {
+    title: 'refused by Envoy',
+    exit: 1,
+    cause: 'A proxy refused what came of a definition; it was undone, and the one before stays in effect.',
+    cure: "Read Envoy's words, correct the definition and apply it again.",
+  },
   MESH2030: {
     title: 'not confirmed',
     exit: 1,

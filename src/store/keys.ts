@@ -30,7 +30,6 @@ export type ParsedKey =
       readonly defKind: string;
       readonly namespace: string | undefined;
       readonly name: string;
-      readonly revision: number;
     }
   | { readonly kind: 'evict'; readonly namespace: string; readonly service: string; readonly instance: string }
   | { readonly kind: 'seen'; readonly namespace: string; readonly service: string; readonly address: string }
@@ -74,8 +73,9 @@ export function keysUnder(prefix: string) {
     pilot: (id: string) => at('pilot', id),
     ack: (pilot: string) => at('ack', pilot),
     fact: (namespace: string, service: string, pilot: string) => at('fact', namespace, service, pilot),
-    quarantine: (kind: string, namespace: string | undefined, name: string, revision: number) =>
-      at('quarantine', kind, namespace ?? NO_NAMESPACE, name, digits(revision)),
+    /** A definition of which a proxy refused what it led to. */
+    quarantine: (kind: string, namespace: string | undefined, name: string) =>
+      at('quarantine', kind, namespace ?? NO_NAMESPACE, name),
     evict: (namespace: string, service: string, instance: string) => at('evict', namespace, service, instance),
     /** What registered itself under this address, remembered. */
     seen: (namespace: string, service: string, address: string) => at('seen', namespace, service, address),
@@ -100,7 +100,7 @@ export function keysUnder(prefix: string) {
 /** Undefined for a key that is not ours: somebody else's, or a newer lightmesh's. Takes the key without the prefix. */
 export function parseKey(key: string): ParsedKey | undefined {
   const [first, ...rest] = key.split('/');
-  const [a, b, c, d] = rest;
+  const [a, b, c] = rest;
   if (rest.length === 0 || rest.includes('')) return undefined;
   switch (`${first ?? ''} ${rest.length}`) {
     case 'meta 1':
@@ -131,11 +131,8 @@ export function parseKey(key: string): ParsedKey | undefined {
       return { kind: 'ack', pilot: text(a) };
     case 'fact 3':
       return { kind: 'fact', namespace: text(a), service: text(b), pilot: text(c) };
-    case 'quarantine 4': {
-      const revision = revisionOf(d);
-      if (revision === undefined) return undefined;
-      return { kind: 'quarantine', defKind: text(a), namespace: namespaceOf(b), name: text(c), revision };
-    }
+    case 'quarantine 3':
+      return { kind: 'quarantine', defKind: text(a), namespace: namespaceOf(b), name: text(c) };
     case 'evict 3':
       return { kind: 'evict', namespace: text(a), service: text(b), instance: text(c) };
     case 'seen 3':

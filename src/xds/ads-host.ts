@@ -48,6 +48,8 @@ export interface Rejection {
 export interface ProxyHandle {
   /** Cheap: called after each `changed()` for this proxy, and when the proxy asks for something. Keep unchanged maps identical. */
   view(): View;
+  /** The proxy has everything of this view. Not called again for the same one. */
+  settled?(view: View): void;
   closed(): void;
 }
 

@@ -34,10 +34,21 @@ export interface StreamState {
   view: View;
   nonces: number;
   ackedRevision: bigint;
+  /** The last view of which the proxy has acknowledged everything that it subscribes to. */
+  settledView: View | undefined;
 }
 
 export function createStreamState(kind: StreamKind, view: View): StreamState {
-  return { kind, subscriptions: new Map(), awaited: new Map(), owed: new Set(), view, nonces: 0, ackedRevision: -1n };
+  return {
+    kind,
+    subscriptions: new Map(),
+    awaited: new Map(),
+    owed: new Set(),
+    view,
+    nonces: 0,
+    ackedRevision: -1n,
+    settledView: undefined,
+  };
 }
 
 export function updateView(stream: StreamState, view: View): void {
@@ -122,7 +133,10 @@ export function nextStep(stream: StreamState, nowMs: number): Step {
   const wakeAtMs = dropOverdue(stream, nowMs);
   const { responses, isBlocked } = additions(stream);
   if (!isBlocked) responses.push(...removals(stream));
-  if (stream.subscriptions.size > 0 && isAllSettled(stream)) stream.ackedRevision = stream.view.storeRevision;
+  if (stream.subscriptions.size > 0 && isAllSettled(stream)) {
+    stream.ackedRevision = stream.view.storeRevision;
+    stream.settledView = stream.view;
+  }
   return { responses, wakeAtMs };
 }
 

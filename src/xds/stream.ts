@@ -224,11 +224,12 @@ export class AdsStream {
 
   #push(state: StreamState): void {
     if (this.#abort.signal.aborted) return;
-    const ackedBefore = state.ackedRevision;
+    const { ackedRevision: ackedBefore, settledView: settledBefore } = state;
     const nowMs = this.#around.clock.monotonic();
     const { responses, wakeAtMs } = nextStep(state, nowMs);
     this.#wakeAtMs = wakeAtMs;
     for (const response of responses) this.#send(response, nowMs);
+    if (state.settledView && state.settledView !== settledBefore) this.#handle?.settled?.(state.settledView);
     if (state.ackedRevision === ackedBefore) return;
     if (this.#node) this.#around.host.acked?.(this.#node, state.ackedRevision);
     this.#around.acked();

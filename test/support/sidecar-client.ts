@@ -17,8 +17,10 @@ export interface Sidecar {
   readonly node: object;
   /** By name, of what was sent and not removed. */
   has(type: ResourceShort): ReadonlyMap<string, { readonly version: string; readonly json: Json }>;
-  /** `CDS+2-0`: each response since the last call, in order. */
+  /** `CDS+2-0`, refused `LDS!1`: each response since the last call, in order. */
   news(): readonly string[];
+  /** From now on it refuses each response in which this finds a fault, and keeps what it has of all that is in it. */
+  refuse(fault: (response: XdsResponse) => string | undefined): void;
   /** Called after each response, when the copy has it. */
   onNews(listener: () => void): void;
   /** Waits until its copy is so. */
@@ -38,6 +40,7 @@ export function connectSidecar(address: string, plan: NodePlan, instance: Planne
   const asked = new Map<ResourceShort, Set<string>>();
   const news: string[] = [];
   const listeners: (() => void)[] = [];
+  let fault: (response: XdsResponse) => string | undefined = () => undefined;
   let client = createXdsClient(address);
   let stream = open(client);
 
@@ -58,6 +61,12 @@ export function connectSidecar(address: string, plan: NodePlan, instance: Planne
 
   function take(from: XdsStream, response: XdsResponse): void {
     const { type, resources, removed } = response;
+    const wrong = fault(response);
+    if (wrong !== undefined) {
+      news.push(`${type}!${resources.size}`);
+      for (const listener of listeners) listener();
+      return from.nack(response, wrong);
+    }
     news.push(`${type}+${resources.size}-${removed.length}`);
     const own = copy.get(type as (typeof types)[number]);
     for (const [name, resource] of resources) own?.set(name, resource);
@@ -101,6 +110,9 @@ export function connectSidecar(address: string, plan: NodePlan, instance: Planne
     node,
     has: (type) => copy.get(type as (typeof types)[number]) ?? new Map(),
     news: () => news.splice(0),
+    refuse(next) {
+      fault = next;
+    },
     onNews: (listener) => void listeners.push(listener),
     until: async (what, fact) => void (await until(`${what} at ${id}`, () => fact())),
     reconnect(to) {

@@ -82,10 +82,11 @@ async function conclude(session: Session, api: Api, response: ApplyResponse, opt
     return;
   }
   if (!hasChanges(response)) {
+    if (options.wait === true) await waitForProxies(session, api, response.storeRevision ?? '0', response.changes);
     session.say(`Nothing to change, the mesh stays at revision ${response.revision}.`);
     return;
   }
-  if (options.wait === true) await waitForProxies(session, api, response.storeRevision);
+  if (options.wait === true) await waitForProxies(session, api, response.storeRevision, response.changes);
   session.say(`Revision ${response.revision}: ${countChanges(response.changes)}. Next: ${nextStep(response)}`);
 }
 

@@ -2,6 +2,7 @@ import type { ProxyConfig, ProxyItem } from '../../model/api.js';
 import type { AnyKind } from '../../model/kind.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import type { Problem } from '../../model/problem.js';
+import type { Refusal } from '../../model/refusal.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Logger } from '../../runtime/logger.js';
 import type { Mirror, Store } from '../../store/store.js';
@@ -30,6 +31,8 @@ export interface LivePilot {
   frozen(): string;
   /** By key of the store: what is wrong with a stored object or with what came of it. */
   findings(): ReadonlyMap<string, readonly Problem[]>;
+  /** In effect. */
+  refusals(): readonly Refusal[];
   proxies(): readonly ProxyItem[];
   /** What this pilot serves to a proxy that is connected to it. */
   proxyConfig(proxy: string): ProxyConfig | undefined;

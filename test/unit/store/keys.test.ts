@@ -38,9 +38,9 @@ describe('keys', () => {
       { kind: 'fact', namespace: 'default', service: 'r', pilot: 'p' },
     ],
     [
-      keys.quarantine('Route', 'default', 'r', 7),
-      'lightmesh/quarantine/Route/default/r/000000000007',
-      { kind: 'quarantine', defKind: 'Route', namespace: 'default', name: 'r', revision: 7 },
+      keys.quarantine('Route', 'default', 'r'),
+      'lightmesh/quarantine/Route/default/r',
+      { kind: 'quarantine', defKind: 'Route', namespace: 'default', name: 'r' },
     ],
     [
       keys.evict('default', 'r', 'r-1'),

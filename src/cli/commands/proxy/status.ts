@@ -40,6 +40,9 @@ function statusAnswer(session: Session, list: { readonly items: readonly ProxyIt
     lastAck(item, now),
     item.connectedTo || '-',
   ]);
+  const refused = list.items.flatMap((item) =>
+    (item.refused ?? []).map(({ kind, name, message }) => `${item.proxy} refused ${kind} ${name}: ${message}\n`),
+  );
   const refusals = list.items.flatMap((item) =>
     Object.entries(item.types)
       .filter(([, { error }]) => error !== undefined)
@@ -48,7 +51,7 @@ function statusAnswer(session: Session, list: { readonly items: readonly ProxyIt
   return {
     value: list,
     names: list.items.map(({ proxy }) => proxy),
-    text: formatTable(['PROXY', 'ENVOY', ...COLUMNS, 'LAST ACK', 'PILOT'], rows) + refusals.join(''),
+    text: formatTable(['PROXY', 'ENVOY', ...COLUMNS, 'LAST ACK', 'PILOT'], rows) + [...refusals, ...refused].join(''),
   };
 }
 

@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../model/canonical-json.js';
+import type { Definition } from '../../model/definition.js';
+
+const digests = new WeakMap<Definition, string>();
+
+/** Of what the user wrote: the same on every pilot, another as soon as anything in it changes. */
+export function documentDigest(definition: Definition): string {
+  let digest = digests.get(definition);
+  if (digest === undefined) {
+    digest = createHash('sha256').update(canonicalJson(definition.document)).digest('hex').slice(0, DIGITS);
+    digests.set(definition, digest);
+  }
+  return digest;
+}
+
+const DIGITS = 32;
