@@ -43,7 +43,11 @@ export function createProxies(options: ProxiesOptions): Proxies {
     const isFresh = await options.fresh(signal);
     // Another pilot may have given it something newer. One that has nothing gets the last good.
     if (!isFresh && hasEarlier()) throw outOfDate(scope);
-    await publisher.quarantine.whenQuiet(signal);
+    while (true) {
+      const quiet = publisher.quarantine.whenQuiet(signal);
+      if (quiet === undefined) break; // nothing may come between this and opening it
+      await quiet;
+    }
     const proxy = publisher.open(scope);
     open.set(scope.id, [...(open.get(scope.id) ?? []), proxy]);
     log.info({ proxy: scope.id, envoy: node.buildVersion }, 'proxy connected');

@@ -118,6 +118,13 @@ export function createPublisher(options: PublishOptions): Publisher {
 
   const quarantine = openQuarantine({
     ...options,
+    translate(snapshot, scope) {
+      try {
+        return translate(snapshot, scope);
+      } catch {
+        return undefined; // told where it is served
+      }
+    },
     changed: (subjects) => options.onChanged(subjects?.map(({ scope }) => scope.id)),
     ended: options.refusalEnded,
   });

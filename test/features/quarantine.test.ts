@@ -133,6 +133,8 @@ test('of several that come at once only the refused one stays out', async () => 
     ),
   );
   expect(told.filter(([, count]) => count > 0)).toEqual([['own-reviews', 1]]);
+  const refusing = sidecars.filter((sidecar) => sidecar.news().some((one) => one.includes('!')));
+  expect(refusing.map(({ id }) => id.split('/')[1])).toEqual(['reviews']);
 });
 
 test('any other definition is found out after the fact, and undone', async () => {

@@ -21,7 +21,7 @@ import { isOfOneHost, isTouched, resourcesDiffer } from './touched.js';
 import { accepted, keepOnly, refused, type Step, type Trial, tryAll, tryHalves, tryWithout } from './trial.js';
 
 /** A proxy that says nothing for so long is no canary any more; another one is asked, … */
-export const CANARY_WAIT_MS = 300;
+const CANARY_WAIT_MS = 500;
 /** … up to so many, and then everybody gets it. */
 const MAX_CANARIES = 3;
 /** Contents that were accepted once, so that going back to them is not tried again. */
@@ -43,7 +43,8 @@ export interface Subject {
 
 export interface QuarantineOptions {
   readonly kinds: readonly AnyKind[];
-  readonly translate: (snapshot: MeshSnapshot, scope: ProxyScope) => TranslatedResources;
+  /** Undefined when it fails. */
+  readonly translate: (snapshot: MeshSnapshot, scope: ProxyScope) => TranslatedResources | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** These (default: all) may be served something else now. Called when no other call of this house is under way. */
@@ -67,8 +68,8 @@ export interface Quarantine {
   rejected(subject: Subject, rejection: Rejection): void;
   /** Those that are in effect. */
   refusals(): readonly Refusal[];
-  /** While something is tried, a new proxy waits: it would begin without what may protect it. */
-  whenQuiet(signal: AbortSignal): Promise<void>;
+  /** While something is tried, a new proxy waits: it would begin without what may protect it. Undefined when nothing is. */
+  whenQuiet(signal: AbortSignal): Promise<void> | undefined;
   close(): void;
 }
 
@@ -84,7 +85,7 @@ interface Running {
   readonly suspects: Map<Definition, Definition | undefined>;
   trial: Trial;
   /** Ends the wait for the canary. */
-  readonly over: AbortController;
+  patience: AbortController;
 }
 
 export function openQuarantine(options: QuarantineOptions): Quarantine {
@@ -107,6 +108,8 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   let inEffect = new Map<Definition, Refusal>();
   let forAll: Replacements = new Map();
   let forCanary: Replacements = new Map();
+  /** With nothing held. */
+  let forTrial: Replacements = new Map();
   let running: Running | undefined;
   let writing = 0;
   let isClosed = false;
@@ -155,6 +158,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     hold(raw);
     const instead = [...inEffect].map(([one, refusal]) => [one, insteadOf(refusal)] as const);
     forAll = sameReplacements(forAll, new Map([...instead, ...held]));
+    forTrial = sameReplacements(forTrial, new Map(instead));
     const untested = [...(running?.suspects ?? [])].filter(([one]) => !running?.trial.testing.includes(one));
     const others = [...held].filter(([one]) => !running?.suspects.has(one));
     forCanary = sameReplacements(forCanary, new Map([...instead, ...others, ...untested]));
@@ -209,7 +213,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
 
   const begin = (canary: Subject, suspects: Running['suspects'], trial: Trial, since: bigint): void => {
     decide(since);
-    running = { canary, suspects, trial, over: new AbortController() };
+    running = { canary, suspects, trial, patience: new AbortController() };
     log.info({ proxy: canary.scope.id, definitions: [...suspects.keys()].map(describeDefinition) }, 'one proxy tries');
     awaitCanary(running);
     settle();
@@ -217,26 +221,25 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   };
 
   const awaitCanary = (one: Running): void => {
-    const { trial } = one;
-    clock.sleep(CANARY_WAIT_MS, one.over.signal).then(
-      () => {
-        if (running === one && one.trial === trial) giveUp(one);
-      },
-      () => undefined, // the trial is over
+    one.patience.abort(new Error('it has answered'));
+    one.patience = new AbortController();
+    clock.sleep(CANARY_WAIT_MS, one.patience.signal).then(
+      () => giveUp(one),
+      () => undefined, // it has answered, or the trial is over
     );
   };
 
   /** The canary says nothing. Another one is asked, and at last everybody gets it. */
   const giveUp = (one: Running): void => {
     silent.add(one.canary);
-    if (silent.size >= MAX_CANARIES || another() === undefined) {
+    if (silent.size >= MAX_CANARIES || canaryAmong(subjects) === undefined) {
       for (const definition of one.suspects.keys()) prove(definition);
     }
     end();
   };
 
   const end = (): void => {
-    running?.over.abort(new Error('the trial is over'));
+    running?.patience.abort(new Error('the trial is over'));
     running = undefined;
     if (held.size === 0) silent.clear();
     settle();
@@ -278,7 +281,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       ...(namespace === undefined ? {} : { namespace }),
       name: called,
       digest: documentDigest(definition),
-      error,
+      error: error.trim(),
       resource: `${type} ${resources[0]?.name ?? ''}`,
       proxy: scope.id,
       at: clock.now(),
@@ -300,12 +303,15 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   };
 
   /** What is to be done next: a verdict of the canary, a new trial, or what another proxy refuses. */
-  const advance = (): void => {
+  const advance = (candidates: Iterable<Subject> = subjects): void => {
     if (raw === undefined || isClosed) return;
     if (running !== undefined) return judge(running);
-    if (held.size > 0) {
-      const canary = another();
-      if (canary !== undefined) return begin(canary, new Map(held), tryAll([...held.keys()]), decided ?? 0n);
+    const canary = canaryAmong(candidates);
+    if (canary !== undefined) {
+      const without = (one: Definition): Replacements => new Map([...forAll].filter(([other]) => other !== one));
+      const own = [...held].filter(([one]) => concerns(canary, without(one)));
+      const suspects = new Map(own.length > 0 ? own : held); // there are patches of what another one has brought
+      return begin(canary, suspects, tryAll([...suspects.keys()]), decided ?? 0n);
     }
     decided = writing > 0 ? decided : undefined;
     for (const [subject, rejection] of grievances) {
@@ -315,17 +321,19 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     }
   };
 
-  /** Whom what is held concerns. */
-  const another = (): Subject | undefined => {
-    if (raw === undefined) return undefined;
-    const without = withReplaced(raw, forAll);
-    const withAll = withReplaced(raw, new Map([...forAll].filter(([one]) => !held.has(one))));
-    for (const subject of subjects) {
-      if (silent.has(subject)) continue;
-      const { scope } = subject;
-      if (resourcesDiffer(translate(without, scope), translate(withAll, scope))) return subject;
-    }
+  /** Whom anything of what is held concerns. */
+  const canaryAmong = (candidates: Iterable<Subject>): Subject | undefined => {
+    if (held.size === 0) return undefined;
+    for (const subject of candidates) if (!silent.has(subject) && concerns(subject, forTrial)) return subject;
     return undefined;
+  };
+
+  /** Would it be sent anything else with only these replaced? */
+  const concerns = ({ scope }: Subject, replacements: Replacements): boolean => {
+    if (raw === undefined) return false;
+    const now = translate(withReplaced(raw, forAll), scope);
+    const then = translate(withReplaced(raw, replacements), scope);
+    return now !== undefined && then !== undefined && resourcesDiffer(now, then);
   };
 
   const isStanding = (subject: Subject, { type, resources }: Rejection): boolean =>
@@ -339,8 +347,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   ) => {
     const now = holds(subject);
     if (now === undefined) return false;
-    const without = withReplaced(now, new Map([[definition, instead]]));
-    return isTouched(rejection, translate(now, subject.scope), translate(without, subject.scope));
+    const without = translate(withReplaced(now, new Map([[definition, instead]])), subject.scope);
+    const has = translate(now, subject.scope);
+    return has !== undefined && without !== undefined && isTouched(rejection, has, without);
   };
 
   const judge = (one: Running): void => {
@@ -355,15 +364,29 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     }
   };
 
+  /** What a proxy that has never acknowledged anything may have met first: those of its own kind know the others. */
+  const unproven = ({ scope }: Subject, now: MeshSnapshot): Replacements => {
+    const alike = [...subjects].filter((one) => {
+      return one.scope.namespace === scope.namespace && one.scope.service === scope.service;
+    });
+    const isKnown = (kind: AnyKind, definition: Definition): boolean =>
+      alike.some(
+        (one) => one.acknowledged?.definitions.get(kind, definition.namespace, definition.name) === definition,
+      );
+    return new Map(
+      triedKinds.flatMap((kind) =>
+        now.definitions.all(kind).flatMap((one) => (isKnown(kind, one) ? [] : [[one, undefined] as const])),
+      ),
+    );
+  };
+
   /** A proxy refuses what it was sent without any trial. */
   const inquire = (subject: Subject, rejection: Rejection): void => {
     if (!subjects.has(subject) || !isStanding(subject, rejection) || isOfOneHost(rejection.error)) return;
     const now = holds(subject);
     if (now === undefined) return;
     const since = subject.acknowledged;
-    const changed = since
-      ? changedDefinitions(since.definitions, now.definitions, kinds)
-      : new Map(triedKinds.flatMap((kind) => now.definitions.all(kind).map((one) => [one, undefined] as const)));
+    const changed = since ? changedDefinitions(since.definitions, now.definitions, kinds) : unproven(subject, now);
     const suspects =
       changed.size > MAX_LOOKED_AT
         ? [...changed]
@@ -392,11 +415,14 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       orphans.clear();
       const trial = running && keepOnly(running.trial, isThere);
       for (const one of running?.suspects.keys() ?? []) if (!isThere(one)) running?.suspects.delete(one);
-      if (running !== undefined && trial !== undefined) running.trial = trial;
+      if (running !== undefined && trial !== undefined && trial !== running.trial) {
+        running.trial = trial;
+        awaitCanary(running);
+      }
       settle();
       if (held.size > 0) decided ??= before?.storeRevision ?? 0n;
       if (running !== undefined && trial === undefined) end();
-      else advance();
+      else advance(before?.definitions === snapshot.definitions ? [] : subjects);
     },
     learn(key, refusal) {
       // Another pilot says that it has ended, perhaps because of a change that is not published here yet.
@@ -411,7 +437,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     holds,
     joined(subject) {
       subjects.add(subject);
-      advance();
+      advance([subject]);
     },
     left(subject) {
       subjects.delete(subject);
@@ -423,18 +449,16 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       if (running?.canary === subject) take(running, accepted(running.trial), undefined);
     },
     rejected(subject, rejection) {
-      if (rejection.resources.length === 0) return;
+      // Not found yet which of several it is: it is sent them again, half by half.
+      if (rejection.resources.length === 0) return running?.canary === subject ? awaitCanary(running) : undefined;
       grievances.set(subject, rejection);
-      advance();
+      advance([]);
     },
     refusals: () => [...inEffect.values()],
-    async whenQuiet(signal) {
-      if (running === undefined) return;
-      await untilAborted(new Promise<void>((resolve) => quiet.add(resolve)), signal);
-    },
+    whenQuiet: (signal) => running && untilAborted(new Promise<void>((resolve) => quiet.add(resolve)), signal),
     close() {
       isClosed = true;
-      running?.over.abort(new Error('closed'));
+      running?.patience.abort(new Error('closed'));
       for (const resolve of quiet) resolve();
     },
   };

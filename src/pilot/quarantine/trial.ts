@@ -48,6 +48,7 @@ export function refused({ testing, rest }: Trial): Step {
 
 /** Without those that are not in the mesh any more. */
 export function keepOnly(trial: Trial, isThere: (definition: Definition) => boolean): Trial | undefined {
+  if ([...trial.testing, ...trial.rest.flat()].every(isThere)) return trial;
   const testing = trial.testing.filter(isThere);
   const isControl = trial.testing.length === 0;
   const rest = trial.rest.map((batch) => batch.filter(isThere)).filter((batch) => batch.length > 0);
