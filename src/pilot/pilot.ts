@@ -76,7 +76,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     key: keys.ack(id),
     clock,
     read() {
-      const proxies = server.proxies();
+      const proxies = server.acknowledged();
       metrics.proxies(proxies.length);
       // Revisions of a history that is lost say nothing about those of another.
       return ackStatus(continuity.isLost ? 0n : (publisher.published()?.storeRevision ?? 0n), proxies);

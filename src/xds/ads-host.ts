@@ -100,6 +100,8 @@ export interface AdsServer {
   changed(proxyIds?: Iterable<string>): void;
   /** One per connected proxy, sorted by id. When a proxy has reconnected before its old stream ended, the newer stream counts. */
   proxies(): ProxyStatus[];
+  /** What each connected proxy has acknowledged: much cheaper than all about them, and asked for after each push. */
+  acknowledged(): readonly Pick<ProxyStatus, 'id' | 'ackedRevision'>[];
   /** Called after a proxy's `ackedRevision` rose and after one left; answers how to stop it. */
   onAcked(callback: () => void): () => void;
   /**

@@ -105,6 +105,9 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     }
   };
 
+  const newestStreams = (): AdsStream[] =>
+    [...streamsByProxy.values()].flatMap((siblings) => [...siblings].at(-1) ?? []);
+
   let ticking: Promise<void> | undefined;
   return {
     async listen(address) {
@@ -117,11 +120,12 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       else for (const id of proxyIds) for (const stream of streamsByProxy.get(id) ?? []) stream.refresh();
     },
     proxies() {
-      const newest = [...streamsByProxy.values()].flatMap((siblings) => [...siblings].at(-1) ?? []);
-      return newest
+      return newestStreams()
         .flatMap((stream) => (stream.node ? [stream.status(stream.node)] : []))
         .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
     },
+    acknowledged: () =>
+      newestStreams().flatMap(({ node, ackedRevision }) => (node ? [{ id: node.id, ackedRevision }] : [])),
     onAcked(callback) {
       ackedCallbacks.add(callback);
       return () => ackedCallbacks.delete(callback);

@@ -97,6 +97,11 @@ export class AdsStream {
     } else if (this.#state && this.#wakeAtMs !== undefined && this.#wakeAtMs <= nowMs) this.#push(this.#state);
   }
 
+  /** -1n before anything was. */
+  get ackedRevision(): bigint {
+    return this.#state?.ackedRevision ?? -1n;
+  }
+
   status(node: ProxyNode): ProxyStatus {
     return {
       id: node.id,
@@ -104,7 +109,7 @@ export class AdsStream {
       connectedSince: this.#connectedSince,
       streamKind: this.#kind,
       types: statusOf(this.#state, this.#ackedAt),
-      ackedRevision: this.#state?.ackedRevision ?? -1n,
+      ackedRevision: this.ackedRevision,
       viewRevision: this.#state?.view.storeRevision ?? -1n,
     };
   }
