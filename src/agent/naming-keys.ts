@@ -36,7 +36,7 @@ export function portNumber(ports: Readonly<Record<string, number>>, name: string
   return port;
 }
 
-export function isPlainTraffic(
+export function isPlainVersion(
   instance: Pick<PlannedInstance, 'namespace' | 'service' | 'version'>,
   stable: ReadonlyMap<string, string | undefined>,
 ): boolean {
@@ -67,6 +67,6 @@ export function namingPuts(
   };
   const value = encodeNamingValue({ address, mesh });
   const targets = [versionNamingTarget(namespace, service, version)];
-  if (isPlainTraffic(instance, stable)) targets.unshift(namingTarget(namespace, service));
+  if (isPlainVersion(instance, stable)) targets.unshift(namingTarget(namespace, service));
   return targets.map((target) => ({ key: `${target}/${address}`, value }));
 }

@@ -34,7 +34,7 @@ export function followPlainTraffic(etcd: Etcd, own: OwnVersion, onChange: () => 
   function update(): void {
     if (!isKnown) return;
     const stable = stableVersion([...definition.entries.values()][0], [...release.entries.values()][0]);
-    const next = isPlainTraffic(version, stable, isWanted, versionsOf(listed.entries.values()));
+    const next = wantsPlainTraffic(version, stable, isWanted, versionsOf(listed.entries.values()));
     if (next === isWanted) return;
     isWanted = next;
     onChange();
@@ -72,7 +72,7 @@ function versionsOf(entries: Iterable<Entry>): ReadonlySet<string> {
 }
 
 /** One that is no longer stable stays in the list until somebody of the stable version is in it: it never gets empty in between. */
-export function isPlainTraffic(
+export function wantsPlainTraffic(
   version: string,
   stable: string | undefined,
   isListed: boolean,
