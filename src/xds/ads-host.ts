@@ -96,7 +96,7 @@ export interface ProxyStatus {
 export interface AdsServer {
   /** Starts to listen, `host:port` with port 0 for a free one, or `unix:/path`; answers the bound address. */
   listen(address: string): Promise<string>;
-  /** The views of these proxies (default: of all) may have changed. Takes them at once: pacing is the host's business. */
+  /** The views of these proxies (default: of all) may have changed. Takes them at once, those of thousands of proxies with pauses for others: pacing is the host's business. */
   changed(proxyIds?: Iterable<string>): void;
   /** One per connected proxy, sorted by id. When a proxy has reconnected before its old stream ended, the newer stream counts. */
   proxies(): ProxyStatus[];

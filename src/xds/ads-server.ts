@@ -4,6 +4,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
 import { type AdsHost, type AdsServer, noMetrics, type XdsMetrics } from './ads-host.js';
+import { fanOut } from './fan-out.js';
 import { healthHandler, healthService } from './health.js';
 import { createLoadReports, loadReportingService } from './load-reports.js';
 import { inPieces } from './raw-service.js';
@@ -54,6 +55,7 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
   const ackedCallbacks = new Set<() => void>();
   const closing = new AbortController();
 
+  const changes = fanOut<AdsStream>((stream) => stream.refresh(), clock);
   const acked = (): void => {
     for (const callback of ackedCallbacks) callback();
   };
@@ -71,6 +73,7 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     },
     left: (stream: AdsStream): void => {
       streams.delete(stream);
+      changes.delete(stream);
       const id = stream.node?.id ?? '';
       const siblings = streamsByProxy.get(id);
       siblings?.delete(stream);
@@ -116,8 +119,7 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       return bound;
     },
     changed(proxyIds) {
-      if (!proxyIds) for (const stream of streams) stream.refresh();
-      else for (const id of proxyIds) for (const stream of streamsByProxy.get(id) ?? []) stream.refresh();
+      changes.add(proxyIds ? [...proxyIds].flatMap((id) => [...(streamsByProxy.get(id) ?? [])]) : streams);
     },
     proxies() {
       return newestStreams()
