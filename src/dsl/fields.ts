@@ -87,10 +87,11 @@ export const wildcardHostField = z
 
 export const addressField = z.union([z.ipv4(), z.ipv6()], 'an IP address');
 
-export const subnetField = z.union(
-  [addressField, z.cidrv4(), z.cidrv6()],
-  'an IP address, or a range such as 10.0.0.0/8',
-);
+const subnet = z.union([addressField, z.cidrv4(), z.cidrv6()]);
+
+export const subnetField = z
+  .string()
+  .refine((text) => subnet.safeParse(text).success, 'an IP address, or a range such as 10.0.0.0/8');
 
 /** Which namespaces see an object: names, `.` for its own, `*` for all. */
 export const exportToField = z

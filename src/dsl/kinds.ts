@@ -1,5 +1,6 @@
 import type { AnyKind } from '../model/kind.js';
 import { meshKinds } from '../model/kinds.js';
+import { authorizationPolicyKind } from './authorization-policy.js';
 import { destinationRuleKind } from './destination-rule.js';
 import { envoyFilterKind } from './envoy-filter.js';
 import { gatewayKind } from './gateway.js';
@@ -22,6 +23,7 @@ export const istioKinds: readonly AnyKind[] = [
   workloadGroupKind,
   sidecarKind,
   envoyFilterKind,
+  authorizationPolicyKind,
   telemetryKind,
   proxyConfigKind,
   wasmPluginKind,

@@ -26,8 +26,19 @@ function thresholdField(percent: number, min: number) {
     .prefault({});
 }
 
+const trustDomainField = z.string().regex(/^[a-z0-9._-]{1,255}$/, 'lower case letters, digits, ., - and _');
+
 export const meshSchema = z.strictObject({
   domain: z.string().default('cluster.local').describe('Domain of full service names, `NAME.NAMESPACE.svc.DOMAIN`'),
+  trustDomain: trustDomainField
+    .default('cluster.local')
+    .describe(
+      'How principals of the mesh begin: TRUST-DOMAIN/ns/NAMESPACE/sa/NAME. In a policy, cluster.local means it',
+    ),
+  trustDomainAliases: z
+    .array(trustDomainField)
+    .default([])
+    .describe('Other trust domains, such as former ones, whose principals are the same to policies'),
   rootNamespace: z.string().default('istio-system').describe('Namespace whose policies hold for all others'),
   leaseTtl: durationField
     .default('10s')

@@ -47,6 +47,7 @@ import type { HttpInspectorJson } from './generated/envoy/extensions/filters/lis
 import type { OriginalDstJson } from './generated/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
 import type { ProxyProtocolJson } from './generated/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js';
 import type { TlsInspectorJson } from './generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+import type { ExtAuthzJson as FiltersNetworkExtAuthzJson } from './generated/envoy/extensions/filters/network/ext_authz/v3/ext_authz_pb.js';
 import type { HttpConnectionManagerJson } from './generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { LocalRateLimitJson as FiltersNetworkLocalRatelimitLocalRateLimitJson } from './generated/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js';
 import type { RBACJson as FiltersNetworkRbacRBACJson } from './generated/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
@@ -93,6 +94,7 @@ export interface EnvoyExtensions {
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager': HttpConnectionManagerJson;
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': TcpProxyJson;
   'envoy.extensions.filters.network.rbac.v3.RBAC': FiltersNetworkRbacRBACJson;
+  'envoy.extensions.filters.network.ext_authz.v3.ExtAuthz': FiltersNetworkExtAuthzJson;
   'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit': FiltersNetworkLocalRatelimitLocalRateLimitJson;
   'envoy.extensions.filters.http.router.v3.Router': RouterJson;
   'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig': DynamicForwardProxyJson;

@@ -65,6 +65,12 @@ export type {
 } from './generated/envoy/config/listener/v3/listener_components_pb.js';
 export type { ListenerJson } from './generated/envoy/config/listener/v3/listener_pb.js';
 export type {
+  PermissionJson,
+  PolicyJson as RbacPolicyJson,
+  PrincipalJson,
+  RBACJson as RbacRulesJson,
+} from './generated/envoy/config/rbac/v3/rbac_pb.js';
+export type {
   CorsPolicyJson,
   DirectResponseActionJson,
   HeaderMatcherJson,
@@ -82,6 +88,7 @@ export type {
   WeightedClusterJson,
 } from './generated/envoy/config/route/v3/route_components_pb.js';
 export type { RouteConfigurationJson } from './generated/envoy/config/route/v3/route_pb.js';
+export type { ExtAuthzJson } from './generated/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
 export type {
   HttpConnectionManager_TracingJson,
   HttpConnectionManager_UpgradeConfigJson,
@@ -102,7 +109,9 @@ export type {
 } from './generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 export type { PluginConfigJson as WasmConfigJson } from './generated/envoy/extensions/wasm/v3/wasm_pb.js';
 export type { RuntimeJson } from './generated/envoy/service/runtime/v3/rtds_pb.js';
+export type { MetadataMatcherJson } from './generated/envoy/type/matcher/v3/metadata_pb.js';
 export type { RegexMatcherJson } from './generated/envoy/type/matcher/v3/regex_pb.js';
 export type { StringMatcherJson } from './generated/envoy/type/matcher/v3/string_pb.js';
+export type { ValueMatcherJson } from './generated/envoy/type/matcher/v3/value_pb.js';
 export type { CustomTagJson } from './generated/envoy/type/tracing/v3/custom_tag_pb.js';
 export type { FractionalPercentJson, PercentJson } from './generated/envoy/type/v3/percent_pb.js';

@@ -6,6 +6,7 @@ import { fullName, serviceHost } from '../../model/names.js';
 import { byText } from '../../model/order.js';
 import type { RouteMatch, RouteRule, RouteSpec } from '../../model/route.js';
 import { splitServiceName } from '../../model/service-shape.js';
+import { escaped } from './escaped.js';
 import { type HostIdentity, isExternalKey } from './mesh-index.js';
 import {
   anyRequest,
@@ -180,10 +181,6 @@ function cookieValue(match: StringMatch): string {
   if (match.exact !== undefined) return escaped(match.exact);
   if (match.prefix !== undefined) return `${escaped(match.prefix)}[^;]*`;
   return match.regex === undefined ? '[^;]*' : `(?:${match.regex})`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 function patternsOf(rule: RouteRule): readonly string[] {

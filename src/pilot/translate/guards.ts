@@ -2,39 +2,111 @@
  * The door of an instance: filters that ask who somebody is and whether they may come in, before anything else is done for a request
  * or a connection. They stand in all listeners that others reach: of a service's own ports, of a Sidecar's ingress, and of the edge.
  */
+import { authorizationPolicyKind } from '../../dsl/authorization-policy.js';
+import { peerOf } from '../../dsl/provider.js';
+import { sidecarKind } from '../../dsl/sidecar.js';
+import { findProvider } from '../../model/extension-provider.js';
+import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../../model/mesh.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
-import type { FilterJson, HttpConnectionManagerJson, HttpFilterJson, ListenerJson } from '../../xds/envoy-json.js';
+import { outboundClusterName } from '../../model/names.js';
+import type { FilterJson, HttpConnectionManagerJson, ListenerJson } from '../../xds/envoy-json.js';
+import { audienceOf } from './audience.js';
+import {
+  type AuthorizationPolicy,
+  customGuards,
+  type DoorScene,
+  type Guards,
+  judgesOf,
+  policiesFor,
+  ruleGuards,
+} from './authorization.js';
 import { byName } from './by-name.js';
+import type { Callee } from './envoy-clusters.js';
 import { noConnect } from './http-connection.js';
+import { indexOf } from './mesh-index.js';
 import type { ProxyScope } from './proxy.js';
+import { findPeer, reaching } from './reaching.js';
 import { remember, sameContent, sameList } from './remember.js';
 import type { TranslatedResources } from './resources.js';
+import { type Sidecar, sidecarOf } from './sidecar-scope.js';
 
-/** In the order in which they ask. */
-export interface Guards {
-  readonly http: readonly HttpFilterJson[];
-  /** Of connections whose bytes are passed on as they are. */
-  readonly network: readonly FilterJson[];
-}
-
-/** Istio's order: an authorizer of the user's own, the tokens, then the rules. Each is asked for by its own file. */
-function guardsOf(_snapshot: MeshSnapshot, _scope: ProxyScope): Guards {
-  return { http: sameList<HttpFilterJson>([]), network: sameList<FilterJson>([]) };
-}
+export type { Guards };
 
 export function guarded(
   snapshot: MeshSnapshot,
   scope: ProxyScope,
   resources: TranslatedResources,
 ): TranslatedResources {
-  const { http, network } = guardsOf(snapshot, scope);
-  return http.length === 0 && network.length === 0 ? resources : withGuards(resources, http, network);
+  const policies = policiesOf(snapshot, scope);
+  if (policies.length === 0) return resources;
+  const { rules, custom, judges } = authorizationOf(snapshot, scope, policies);
+  // Istio's order: a judge of the user's own, the tokens, and then the rules, which may ask for what the tokens say.
+  const http = sameList([...custom.http, ...rules.http]);
+  const network = sameList([...custom.network, ...rules.network]);
+  return reaching(snapshot, audienceOf(scope), withGuards(resources, http, network), judges);
 }
+
+function policiesOf({ definitions }: MeshSnapshot, scope: ProxyScope): readonly AuthorizationPolicy[] {
+  const all = definitions.all(authorizationPolicyKind);
+  if (all.length === 0) return [];
+  return policiesFor(all, audienceOf(scope).caller, indexOf(definitions).rootNamespace);
+}
+
+interface Authorization {
+  readonly custom: Guards;
+  readonly rules: Guards;
+  /** Who is asked by CUSTOM. */
+  readonly judges: readonly Callee[];
+}
+
+function authorizationOf(
+  snapshot: MeshSnapshot,
+  scope: ProxyScope,
+  policies: readonly AuthorizationPolicy[],
+): Authorization {
+  const { definitions } = snapshot;
+  const mesh = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
+  const audience = audienceOf(scope);
+  const judges = new Map<string, Callee>();
+  const clusters: Record<string, string> = {};
+  for (const name of judgesOf(policies)) {
+    const provider = findProvider(mesh.extensionProviders, name);
+    const peer = provider && peerOf(provider);
+    if (peer === undefined) continue;
+    const callee = findPeer(snapshot, audience, peer);
+    if (callee === undefined) continue;
+    judges.set(callee.entry.host, callee);
+    clusters[name] = outboundClusterName(peer.port, '', callee.entry.host);
+  }
+  const sidecar = sidecarOf(definitions.all(sidecarKind), audience.caller, indexOf(definitions).rootNamespace);
+  const scene = doorScene(scope, sidecar, trustDomainsOf(mesh));
+  return {
+    custom: customGuards(policies, scene, mesh.extensionProviders, sameContent(clusters)),
+    rules: ruleGuards(policies, scene),
+    judges: [...judges.values()],
+  };
+}
+
+const trustDomainsOf = remember(({ trustDomain, trustDomainAliases }: MeshSpec): readonly string[] => [
+  trustDomain,
+  ...trustDomainAliases,
+]);
+
+/** The planner has chosen where the ports of a service are bound. */
+const doorScene = remember(
+  ({ servicePorts, ports }: ProxyScope, sidecar: Sidecar | undefined, trustDomains: readonly string[]): DoorScene => {
+    const ingress = sidecar?.spec.ingress.map(({ port }) => port.number) ?? [];
+    const boundPorts: Record<number, number[]> = {};
+    for (const { name, port } of servicePorts)
+      boundPorts[port] = [...new Set([ports.inbound[name] ?? port, ...ingress.filter((number) => number === port)])];
+    return sameContent({ trustDomains, boundPorts });
+  },
+);
 
 const withGuards = remember(
   (resources: TranslatedResources, http: Guards['http'], network: Guards['network']): TranslatedResources => ({
     ...resources,
-    listeners: guardedListeners(resources.listeners, { http: sameList(http), network: sameList(network) }),
+    listeners: guardedListeners(resources.listeners, { http, network }),
   }),
 );
 

@@ -6,7 +6,6 @@ import { inboundClusterName } from '../../model/names.js';
 import { any } from '../../xds/envoy-any.js';
 import type {
   AddressJson,
-  CidrRangeJson,
   FilterChainJson,
   FilterJson,
   ListenerFilterJson,
@@ -14,6 +13,7 @@ import type {
 } from '../../xds/envoy-json.js';
 import { accessLog } from './access-log.js';
 import { callerReplies } from './caller-replies.js';
+import { cidrRange } from './cidr-range.js';
 import { inboundHttp, outboundHttp } from './http-connection.js';
 import { tunnelled } from './onward-tunnel.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
@@ -189,19 +189,10 @@ export function chainMatch({
 }): FilterChainJson {
   const match = {
     ...(serverNames.length === 0 ? {} : { serverNames: [...serverNames] }),
-    ...(subnets.length === 0 ? {} : { prefixRanges: subnets.map(range) }),
+    ...(subnets.length === 0 ? {} : { prefixRanges: subnets.map(cidrRange) }),
   };
   return Object.keys(match).length === 0 ? {} : { filterChainMatch: match };
 }
-
-function range(subnet: string): CidrRangeJson {
-  const [addressPrefix = '', bits] = subnet.split('/');
-  const whole = addressPrefix.includes(':') ? IPV6_BITS : IPV4_BITS;
-  return { addressPrefix, prefixLen: bits === undefined ? whole : Number(bits) };
-}
-
-const IPV4_BITS = 32;
-const IPV6_BITS = 128;
 
 function tcpProxy(direction: 'inbound' | 'outbound', name: string, target: object, statName = name): FilterJson {
   return {

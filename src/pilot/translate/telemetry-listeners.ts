@@ -1,5 +1,6 @@
 /** What Telemetries make of the resources of a proxy: access logs and tracing of its listeners, and the Envoy clusters to report to. */
-import { collectorOf, telemetryKind } from '../../dsl/telemetry.js';
+import { peerOf } from '../../dsl/provider.js';
+import { telemetryKind } from '../../dsl/telemetry.js';
 import type { CustomTag } from '../../dsl/telemetry-shape.js';
 import type { ExtensionProvider } from '../../model/extension-provider.js';
 import { defaultMesh, MESH_NAME, meshKind } from '../../model/mesh.js';
@@ -44,7 +45,7 @@ export function reporting(
   const collectors = new Map<string, Callee>();
   const known: Record<string, string> = {};
   for (const provider of reportingProviders([client, server])) {
-    const collector = collectorOf(provider);
+    const collector = peerOf(provider);
     if (collector === undefined) continue;
     const peer = findPeer(snapshot, audience, collector);
     if (peer === undefined) continue;

@@ -1,5 +1,5 @@
 /** What Telemetries say for a proxy: the levels (mesh, namespace, instance) put together as Istio does (reference: 1.13). */
-import { collectorOf } from '../../dsl/telemetry.js';
+import { peerOf } from '../../dsl/provider.js';
 import type { AccessLogging, CustomTag, TelemetryMode, TelemetrySpec, Tracing } from '../../dsl/telemetry-shape.js';
 import { precedes } from '../../dsl/virtual-service.js';
 import type { Definition } from '../../model/definition.js';
@@ -129,5 +129,5 @@ export function reportingProviders(sides: readonly Reports[]): readonly Extensio
     ...logs.map(({ provider }) => provider),
     ...(trace ? [trace.provider] : []),
   ]);
-  return [...new Set(all)].filter((provider) => collectorOf(provider) !== undefined);
+  return [...new Set(all)].filter((provider) => peerOf(provider) !== undefined);
 }
