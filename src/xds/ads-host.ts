@@ -48,7 +48,7 @@ export interface Rejection {
 export interface ProxyHandle {
   /** Cheap: called after each `changed()` for this proxy, and when the proxy asks for something. Keep unchanged maps identical. */
   view(): View;
-  /** The proxy has everything of this view. Not called again for the same one. */
+  /** The proxy has everything of this view. Not called again for the same one, nor for a proxy with a stream per type. */
   settled?(view: View): void;
   closed(): void;
 }

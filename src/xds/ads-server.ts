@@ -1,26 +1,19 @@
 /** The gRPC server: ADS in both flavours, load reports, health. Knows streams and proxies; what is sent is decided below. */
-import { Server, ServerCredentials, type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
-import { type AdsHost, type AdsServer, noMetrics, type XdsMetrics } from './ads-host.js';
+import { type AdsHost, type AdsServer, noMetrics, type ProxyStatus, type XdsMetrics } from './ads-host.js';
+import { ADS, discoveryServices } from './discovery-services.js';
 import { fanOut } from './fan-out.js';
 import { healthHandler, healthService } from './health.js';
 import { createLoadReports, loadReportingService } from './load-reports.js';
-import { inPieces } from './raw-service.js';
 import { TooMuch } from './read-request.js';
 import { AdsStream } from './stream.js';
-import type { Pieces } from './wire.js';
+import { lower, togetherOf } from './stream-status.js';
 
-const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
-
-const adsService: ServiceDefinition = {
-  StreamAggregatedResources: inPieces(`/${ADS}/StreamAggregatedResources`),
-  DeltaAggregatedResources: inPieces(`/${ADS}/DeltaAggregatedResources`),
-};
-
-/** One proxy needs one; a few more live side by side while it reconnects. */
-const MAX_STREAMS_PER_PROXY = 8;
+/** One proxy needs one, or one per type; as many more live side by side while it reconnects. */
+const MAX_STREAMS_PER_PROXY = 16;
 const TICK_MS = 250;
 const DRAIN_MS = 2_000;
 /** Streams that end together come back together: 200 a second, but all of them within 6 s. */
@@ -56,7 +49,7 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
   const closing = new AbortController();
 
   const changes = fanOut<AdsStream>((stream) => stream.refresh(), clock);
-  const acked = (): void => {
+  const noteAcked = (): void => {
     for (const callback of ackedCallbacks) callback();
   };
   const around = {
@@ -64,7 +57,11 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     clock,
     logger,
     metrics,
-    acked,
+    acked: (stream: AdsStream): void => {
+      const siblings = stream.node && streamsByProxy.get(stream.node.id);
+      if (siblings) host.acked?.(stream.node, ackedRevisionOf(siblings));
+      noteAcked();
+    },
     joined: (stream: AdsStream): void => {
       const id = stream.node?.id ?? '';
       const siblings = streamsByProxy.get(id) ?? new Set();
@@ -78,13 +75,13 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       const siblings = streamsByProxy.get(id);
       siblings?.delete(stream);
       if (siblings?.size === 0) streamsByProxy.delete(id);
-      acked();
+      noteAcked();
     },
   };
-  const open = (kind: 'delta' | 'sotw') => (call: ServerDuplexStream<Buffer, Pieces>) => {
-    streams.add(new AdsStream(call, kind, around));
-  };
-  server.addService(adsService, { StreamAggregatedResources: open('sotw'), DeltaAggregatedResources: open('delta') });
+  const services = discoveryServices((kind, only) => (call) => {
+    streams.add(new AdsStream(call, kind, only, around));
+  });
+  for (const [definition, implementation] of services) server.addService(definition, implementation);
   server.addService(healthService, { Check: healthHandler([ADS], isServing) });
   const loads = createLoadReports(loadReportIntervalMs, (node, report) => host.loadReport?.(node, report));
   if (host.loadReport) server.addService(loadReportingService, { StreamLoadStats: loads.handle });
@@ -108,9 +105,6 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     }
   };
 
-  const newestStreams = (): AdsStream[] =>
-    [...streamsByProxy.values()].flatMap((siblings) => [...siblings].at(-1) ?? []);
-
   let ticking: Promise<void> | undefined;
   return {
     async listen(address) {
@@ -122,12 +116,11 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       changes.add(proxyIds ? [...proxyIds].flatMap((id) => [...(streamsByProxy.get(id) ?? [])]) : streams);
     },
     proxies() {
-      return newestStreams()
-        .flatMap((stream) => (stream.node ? [stream.status(stream.node)] : []))
+      return [...streamsByProxy.values()]
+        .flatMap((siblings) => statusOfProxy(siblings) ?? [])
         .sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
     },
-    acknowledged: () =>
-      newestStreams().flatMap(({ node, ackedRevision }) => (node ? [{ id: node.id, ackedRevision }] : [])),
+    acknowledged: () => [...streamsByProxy].map(([id, siblings]) => ({ id, ackedRevision: ackedRevisionOf(siblings) })),
     onAcked(callback) {
       ackedCallbacks.add(callback);
       return () => ackedCallbacks.delete(callback);
@@ -147,6 +140,24 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       server.forceShutdown();
     },
   };
+}
+
+/** The newest stream counts; of a proxy with a stream per type, the newest of each. */
+function countingStreams(siblings: ReadonlySet<AdsStream>): AdsStream[] {
+  const all = [...siblings];
+  const newest = all.at(-1);
+  if (!newest?.only) return newest ? [newest] : [];
+  return [...new Map(all.map((stream) => [stream.only, stream])).values()].filter(({ only }) => only !== undefined);
+}
+
+function statusOfProxy(siblings: ReadonlySet<AdsStream>): ProxyStatus | undefined {
+  return togetherOf(countingStreams(siblings).flatMap((stream) => stream.status() ?? []));
+}
+
+function ackedRevisionOf(siblings: ReadonlySet<AdsStream>): bigint {
+  return countingStreams(siblings)
+    .map(({ ackedRevision }) => ackedRevision)
+    .reduce(lower);
 }
 
 function bind(server: Server, address: string): Promise<string> {

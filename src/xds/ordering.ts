@@ -26,6 +26,8 @@ export const NEED_WAIT_MS = 1_000;
 
 export interface StreamState {
   readonly kind: StreamKind;
+  /** Set when the stream serves one type by itself: what that needs comes by another, and cannot be waited for. */
+  readonly only: ResourceType | undefined;
   readonly subscriptions: Map<ResourceShort, Subscription>;
   /** Names that an acknowledged resource needs and the proxy has not asked for yet, with the time when we stop waiting. */
   readonly awaited: Map<ResourceShort, Map<string, number>>;
@@ -38,9 +40,10 @@ export interface StreamState {
   settledView: View | undefined;
 }
 
-export function createStreamState(kind: StreamKind, view: View): StreamState {
+export function createStreamState(kind: StreamKind, view: View, only?: ResourceType): StreamState {
   return {
     kind,
+    only,
     subscriptions: new Map(),
     awaited: new Map(),
     owed: new Set(),
@@ -63,7 +66,8 @@ export function receive(stream: StreamState, type: ResourceType, request: Reques
   const verdict = judge(subscription, request.nonce, request.error);
   if (verdict?.kind === 'acked') awaitNeeds(stream, type, verdict.answered.sent, nowMs);
   if (request.kind === 'delta') subscribeDelta(subscription, request);
-  else if (request.nonce === '' || request.nonce === subscription.lastNonce) subscribeSotw(subscription, request);
+  else if (isFirst || request.nonce === '' || request.nonce === subscription.lastNonce)
+    subscribeSotw(subscription, request);
   if (type.short === 'EDS') payEndpoints(stream, subscription);
   // A reconnected proxy will ask at once for what its resources need, though nothing of theirs is sent again.
   if (isFirst && type.needs) awaitNeeds(stream, type, upToDate(subscription), nowMs);
@@ -89,7 +93,7 @@ function upToDate(subscription: Subscription): EncodedResource[] {
 }
 
 function awaitNeeds(stream: StreamState, type: ResourceType, has: readonly EncodedResource[], nowMs: number): void {
-  if (!type.needs) return;
+  if (!type.needs || stream.only) return;
   const needed = resourceType(type.needs);
   const asked = stream.subscriptions.get(needed.short);
   for (const name of has.flatMap((resource) => resource.needs)) {
@@ -197,10 +201,15 @@ function dropOverdue(stream: StreamState, nowMs: number): number | undefined {
   return wakeAtMs;
 }
 
-/** A proxy that has not come round yet to ask for its clusters or listeners has not acknowledged the view. */
+/**
+ * A proxy that has not come round yet to ask for its clusters or listeners has not acknowledged the view. One that asks for
+ * them by name, as gRPC does, may never need the others.
+ */
 function isAllSettled(stream: StreamState): boolean {
   if (![...stream.subscriptions.values()].every(isSettled)) return false;
   if ([...stream.awaited.values()].some((names) => names.size > 0)) return false;
+  const isByName = [...stream.subscriptions.values()].some(({ type, isWildcard }) => type.wildcard && !isWildcard);
+  if (stream.only || isByName) return true;
   return resourceTypes.every(({ short, typeUrl, wildcard }) => {
     return !wildcard || stream.subscriptions.has(short) || !stream.view.byType.get(typeUrl)?.size;
   });

@@ -7,7 +7,7 @@ import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus, XdsMetrics } from './ads-host.js';
 import { createStreamState, nextStep, receive, type StreamState, updateView } from './ordering.js';
 import { MAX_NAMES, type Received, readDeltaRequest, readNode, readSotwRequest, TooMuch } from './read-request.js';
-import { type ResourceShort, resourceType, resourceTypes, typeOfUrl } from './resource-types.js';
+import { type ResourceShort, type ResourceType, resourceType, resourceTypes, typeOfUrl } from './resource-types.js';
 import type { Response } from './response.js';
 import { statusOf } from './stream-status.js';
 import type { Request } from './subscribe.js';
@@ -30,7 +30,8 @@ export interface StreamSurroundings {
   /** The stream has introduced itself. Throws when it is one too many. */
   joined(stream: AdsStream): void;
   left(stream: AdsStream): void;
-  acked(): void;
+  /** What the stream has acknowledged rose. */
+  acked(stream: AdsStream): void;
 }
 
 export type EndReason =
@@ -49,6 +50,8 @@ const ordinary: ReadonlySet<EndReason> = new Set(['client', 'shutdown', 'silent'
 export class AdsStream {
   readonly #call: ServerDuplexStream<Buffer, Pieces>;
   readonly #kind: StreamKind;
+  /** The type of a stream that is no ADS. */
+  readonly only: ResourceType | undefined;
   readonly #around: StreamSurroundings;
   readonly #abort = new AbortController();
   readonly #connectedSince: number;
@@ -63,9 +66,15 @@ export class AdsStream {
   #wakeAtMs: number | undefined;
   #earlier: EarlierContent = 'none';
 
-  constructor(call: ServerDuplexStream<Buffer, Pieces>, kind: StreamKind, around: StreamSurroundings) {
+  constructor(
+    call: ServerDuplexStream<Buffer, Pieces>,
+    kind: StreamKind,
+    only: ResourceType | undefined,
+    around: StreamSurroundings,
+  ) {
     this.#call = call;
     this.#kind = kind;
+    this.only = only;
     this.#around = around;
     this.#connectedSince = around.clock.now();
     this.#openedMs = around.clock.monotonic();
@@ -102,13 +111,16 @@ export class AdsStream {
     return this.#state?.ackedRevision ?? -1n;
   }
 
-  status(node: ProxyNode): ProxyStatus {
+  /** Undefined until it has introduced itself. */
+  status(): ProxyStatus | undefined {
+    const node = this.#node;
+    if (!node) return undefined;
     return {
       id: node.id,
       node,
       connectedSince: this.#connectedSince,
       streamKind: this.#kind,
-      types: statusOf(this.#state, this.#ackedAt),
+      types: statusOf(this.#state, this.#ackedAt, this.only),
       ackedRevision: this.ackedRevision,
       viewRevision: this.#state?.view.storeRevision ?? -1n,
     };
@@ -139,10 +151,15 @@ export class AdsStream {
         throw new TooMuch('too many messages before the first answer');
       else this.#waiting.push(request);
     } catch (error) {
-      const isTooMuch = error instanceof TooMuch;
-      const code = isTooMuch ? status.RESOURCE_EXHAUSTED : status.INVALID_ARGUMENT;
-      this.end(isTooMuch ? 'too much' : 'bad request', code, messageOf(error));
+      this.#endOver(error);
     }
+  }
+
+  /** The proxy's own fault. */
+  #endOver(error: unknown): void {
+    const isTooMuch = error instanceof TooMuch;
+    const code = isTooMuch ? status.RESOURCE_EXHAUSTED : status.INVALID_ARGUMENT;
+    this.end(isTooMuch ? 'too much' : 'bad request', code, messageOf(error));
   }
 
   #read(message: Buffer): Received<Request> {
@@ -162,19 +179,27 @@ export class AdsStream {
       const handle = await this.#around.host.connect(node, this.#abort.signal, () => this.#earlier !== 'none');
       if (this.#abort.signal.aborted) return handle.closed();
       this.#handle = handle;
-      const state = createStreamState(this.#kind, handle.view());
+      const state = createStreamState(this.#kind, handle.view(), this.only);
       this.#state = state;
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const request of waiting) this.#answer(state, request);
+      this.#answerWaiting(state);
     } catch (error) {
       const isForGood = error instanceof MeshError && !error.retryable;
       this.end('refused', isForGood ? status.PERMISSION_DENIED : status.UNAVAILABLE, messageOf(error));
     }
   }
 
+  #answerWaiting(state: StreamState): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    try {
+      for (const request of waiting) this.#answer(state, request);
+    } catch (error) {
+      this.#endOver(error);
+    }
+  }
+
   #answer(state: StreamState, request: Request): void {
-    const type = typeOfUrl(request.typeUrl);
+    const type = this.#typeOf(request.typeUrl);
     if (!type) return this.#ignore(request.typeUrl);
     const verdict = receive(state, type, request, this.#around.clock.monotonic());
     const names = state.subscriptions.get(type.short)?.names.size ?? 0;
@@ -182,6 +207,18 @@ export class AdsStream {
     if (verdict) this.#note(type.short, verdict);
     else if (this.#handle) this.#takeView(state, this.#handle); // it asks for something, so it gets the newest
     this.#push(state);
+  }
+
+  /** A service of one type needs no type_url; ADS does. */
+  #typeOf(typeUrl: string): ResourceType | undefined {
+    if (!this.only) {
+      if (typeUrl === '') throw new RangeError('a message over ADS must have a type_url');
+      return typeOfUrl(typeUrl);
+    }
+    if (typeUrl !== '' && typeUrl !== this.only.typeUrl) {
+      throw new RangeError(`this service serves ${this.only.typeUrl}, not ${typeUrl}; ask for that over ADS`);
+    }
+    return this.only;
   }
 
   /**
@@ -234,10 +271,11 @@ export class AdsStream {
     const { responses, wakeAtMs } = nextStep(state, nowMs);
     this.#wakeAtMs = wakeAtMs;
     for (const response of responses) this.#send(response, nowMs);
-    if (state.settledView && state.settledView !== settledBefore) this.#handle?.settled?.(state.settledView);
+    const { settledView } = state;
+    // A stream of one type cannot say it of the proxy.
+    if (settledView && settledView !== settledBefore && !this.only) this.#handle?.settled?.(settledView);
     if (state.ackedRevision === ackedBefore) return;
-    if (this.#node) this.#around.host.acked?.(this.#node, state.ackedRevision);
-    this.#around.acked();
+    this.#around.acked(this);
   }
 
   #send({ subscription: { type }, version, nonce, resources, removed }: Response, nowMs: number): void {

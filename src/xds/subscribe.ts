@@ -89,7 +89,10 @@ export function subscribeSotw(subscription: Subscription, request: SotwRequest):
   const isFirst = !subscription.isStarted;
   subscription.isStarted = true;
   const wanted = new Set(request.names);
-  const isWildcard = wanted.delete(WILDCARD) || (wanted.size === 0 && isLegacyWildcard(subscription, isFirst));
+  const isNamed = wanted.size > 0;
+  const isLegacyWildcard = !isNamed && subscription.type.wildcard && (isFirst || subscription.isLegacyWildcard);
+  subscription.isLegacyWildcard = isLegacyWildcard;
+  const isWildcard = wanted.delete(WILDCARD) || isLegacyWildcard;
   if (isFirst) subscription.hasContent = request.version !== '';
   const added = [...wanted].filter((name) => !subscription.names.has(name));
   const gone = [...subscription.names].filter((name) => !wanted.has(name));
@@ -106,10 +109,6 @@ export function subscribeSotw(subscription: Subscription, request: SotwRequest):
   const isNews = added.length > 0 || (isWildcard && !wasWildcard);
   if (isNews && subscription.type.isFullState) subscription.isAnswerDue = true;
   compact(subscription);
-}
-
-function isLegacyWildcard(subscription: Subscription, isFirst: boolean): boolean {
-  return subscription.type.wildcard && (isFirst || (subscription.isWildcard && subscription.names.size === 0));
 }
 
 /** Only for types whose responses are complete: the version then stands for everything that the proxy has. */

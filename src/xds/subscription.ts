@@ -34,6 +34,8 @@ export interface Subscription {
   /** False until the first request for this type. */
   isStarted: boolean;
   isWildcard: boolean;
+  /** State-of-the-world only: it began without names, and there were none since. Then no names still mean all of them. */
+  isLegacyWildcard: boolean;
   readonly names: Set<string>;
   /** The newest view's resources of this type. */
   map: ResourceMap;
@@ -74,6 +76,7 @@ export function createSubscription(type: ResourceType, kind: StreamKind): Subscr
     kind,
     isStarted: false,
     isWildcard: false,
+    isLegacyWildcard: false,
     names: new Set(),
     map: emptyMap,
     mayEmpty: false,

@@ -4,12 +4,14 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ProxyStatus } from '../../src/xds/ads-host.js';
+import { encodeResource } from '../../src/xds/encode.js';
+import { any } from '../../src/xds/envoy-any.js';
 import type { EncodedResource } from '../../src/xds/resource-cache.js';
 import type { ResourceShort } from '../../src/xds/resource-types.js';
+import { until } from '../support/until.js';
 import type { XdsResponse, XdsStream } from '../support/xds-client.js';
 import { cluster, endpoints, listener, routes, runtimeLayer, viewOf } from '../support/xds-resources.js';
 import { startXds, type TestXds } from '../support/xds-test-host.js';
-import { until } from '../support/until.js';
 
 let xds: TestXds;
 let revision = 0;
@@ -624,5 +626,56 @@ describe.each(flavours)('Eventual consistency considerations (%s)', (kind) => {
     show(cluster('a', 1), endpoints('a'));
     expect((await stream.next()).type).toBe('CDS');
     expect(namesOf(await stream.next('EDS'))).toEqual(['a']);
+  });
+});
+
+describe.each(flavours)('A service for each type (%s)', (kind) => {
+  const method = { delta: 'Delta', sotw: 'Stream' }[kind];
+  const single = (service: string, noun: string): XdsStream =>
+    xds.client().at(`/envoy.service.${service}/${method}${noun}`, kind);
+  const clusters = (): XdsStream => single('cluster.v3.ClusterDiscoveryService', 'Clusters');
+
+  test.each([
+    ['RTDS', 'runtime.v3.RuntimeDiscoveryService', 'Runtime', ['layer']],
+    ['CDS', 'cluster.v3.ClusterDiscoveryService', 'Clusters', []],
+    ['SDS', 'secret.v3.SecretDiscoveryService', 'Secrets', ['secret']],
+    ['EDS', 'endpoint.v3.EndpointDiscoveryService', 'Endpoints', ['a']],
+    ['LDS', 'listener.v3.ListenerDiscoveryService', 'Listeners', []],
+    ['RDS', 'route.v3.RouteDiscoveryService', 'Routes', ['r']],
+    ['ECDS', 'extension.v3.ExtensionConfigDiscoveryService', 'ExtensionConfigs', ['filter']],
+  ] as const)('%s has one, which needs no type_url', async (type, service, noun, names) => {
+    const secret = encodeResource('SDS', { name: 'secret', genericSecret: { secret: { inlineString: 'x' } } });
+    const router = any('envoy.extensions.filters.http.router.v3.Router', {});
+    const filter = encodeResource('ECDS', { name: 'filter', typedConfig: router });
+    const others = [secret, filter, runtimeLayer('layer', {})];
+    await serve(cluster('a'), endpoints('a'), listener('l', 'r'), routes('r', ['a']), ...others);
+    const stream = single(service, noun);
+    stream.send({ typeUrl: '' }, wish(kind, [...names]));
+    const answer = await stream.next();
+    expect(answer.type).toBe(type);
+    stream.ack(answer, kind === 'sotw' ? { resourceNames: names } : {});
+    await until('it is acknowledged', () => only().types[type]?.state === 'SYNCED');
+  });
+
+  test('another type than its own is refused with a reason', async () => {
+    await serve();
+    const stream = clusters();
+    stream.send('LDS');
+    expect(await stream.status()).toMatchObject({ code: 3, details: /serves .*Cluster, not .*Listener/ });
+  });
+
+  test('a proxy has a stream for each, and has acknowledged what all of them have', async () => {
+    await serve(cluster('a'), listener('l', 'r'));
+    const first = clusters();
+    const second = single('listener.v3.ListenerDiscoveryService', 'Listeners');
+    first.send('CDS');
+    const answer = await first.next();
+    second.send('LDS');
+    second.ack(await second.next());
+    await until('one is acknowledged', () => only().types.LDS?.state === 'SYNCED');
+    expect(only()).toMatchObject({ ackedRevision: -1n, types: { CDS: { state: 'STALE' } } });
+    first.ack(answer);
+    await until('both are', () => only().ackedRevision === BigInt(revision));
+    expect(Object.keys(only().types)).toEqual(['CDS', 'LDS']);
   });
 });

@@ -37,6 +37,8 @@ export interface XdsStream {
 export interface XdsClient {
   delta(node?: object): XdsStream;
   sotw(node?: object): XdsStream;
+  /** Another service than ADS; `method` is its full path. */
+  at(method: string, kind: 'delta' | 'sotw', node?: object): XdsStream;
   /** Any bidirectional or unary method, as bytes. */
   raw: Client;
   close(): void;
@@ -47,16 +49,21 @@ const same = (bytes: Buffer): Buffer => bytes;
 export function createXdsClient(address: string): XdsClient {
   const client = new Client(address, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1 });
   return {
-    delta: (node = { id: 'proxy-1', cluster: 'tests' }) => openStream(client, 'delta', node),
-    sotw: (node = { id: 'proxy-1', cluster: 'tests' }) => openStream(client, 'sotw', node),
+    delta: (node) => openStream(client, 'delta', node),
+    sotw: (node) => openStream(client, 'sotw', node),
+    at: (method, kind, node) => openStream(client, kind, node, method),
     raw: client,
     close: () => client.close(),
   };
 }
 
-function openStream(client: Client, kind: 'delta' | 'sotw', node: object): XdsStream {
-  const { method, request, response } = methods[kind];
-  const path = `/${DISCOVERY}.AggregatedDiscoveryService/${method}`;
+function openStream(
+  client: Client,
+  kind: 'delta' | 'sotw',
+  node: object = { id: 'proxy-1', cluster: 'tests' },
+  path = `/${DISCOVERY}.AggregatedDiscoveryService/${methods[kind].method}`,
+): XdsStream {
+  const { request, response } = methods[kind];
   const call: ClientDuplexStream<Buffer, Buffer> = client.makeBidiStreamRequest(path, same, same);
   const responses: XdsResponse[] = [];
   const taken = new Set<XdsResponse>();
