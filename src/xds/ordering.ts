@@ -24,6 +24,9 @@ import { judge, type Verdict } from './verdict.js';
 /** A proxy asks for what a new cluster or listener needs right after acknowledging it; a proxy that never asks holds up nobody for longer. */
 export const NEED_WAIT_MS = 1_000;
 
+/** Awaited of a type whose names are not known. */
+const ANYTHING = '*';
+
 export interface StreamState {
   readonly kind: StreamKind;
   /** Set when the stream serves one type by itself: what that needs comes by another, and cannot be waited for. */
@@ -71,8 +74,10 @@ export function receive(stream: StreamState, type: ResourceType, request: Reques
   if (type.short === 'EDS') payEndpoints(stream, subscription);
   // A reconnected proxy will ask at once for what its resources need, though nothing of theirs is sent again.
   if (isFirst && type.needs) awaitNeeds(stream, type, upToDate(subscription), nowMs);
+  if (isFirst) awaitReferring(stream, subscription, nowMs);
   const awaited = stream.awaited.get(type.short);
-  for (const name of awaited?.keys() ?? []) if (isWanted(subscription, name)) awaited?.delete(name);
+  for (const name of awaited?.keys() ?? [])
+    if (name === ANYTHING || isWanted(subscription, name)) awaited?.delete(name);
   return verdict;
 }
 
@@ -119,8 +124,18 @@ function payEndpoints(stream: StreamState, endpoints: Subscription): void {
   }
 }
 
+/**
+ * A reconnected proxy tells of its clusters before it tells of the listeners and routes that lead to them, of which we know
+ * nothing until then: nothing may be taken away.
+ */
+function awaitReferring(stream: StreamState, { type, hasContent }: Subscription, nowMs: number): void {
+  if (type.short !== 'CDS' || !hasContent) return;
+  for (const short of ['LDS', 'RDS'] as const)
+    if (!stream.subscriptions.has(short)) awaitName(stream, resourceType(short), ANYTHING, nowMs);
+}
+
 function awaitName(stream: StreamState, type: ResourceType, name: string, nowMs: number): void {
-  if (!stream.view.byType.get(type.typeUrl)?.has(name)) return;
+  if (name !== ANYTHING && !stream.view.byType.get(type.typeUrl)?.has(name)) return;
   let names = stream.awaited.get(type.short);
   if (!names) stream.awaited.set(type.short, (names = new Map()));
   names.set(name, nowMs + NEED_WAIT_MS);

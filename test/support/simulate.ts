@@ -81,7 +81,8 @@ export function checkResources(resources: TranslatedResources): void {
   }
 }
 
-function clustersNamed(json: unknown): readonly string[] {
+/** By routes and filters, however deep. */
+export function clustersNamed(json: unknown): readonly string[] {
   return found(json, (key, value) => {
     if (key === 'cluster') return typeof value === 'string' ? [value] : [];
     if (key !== 'weightedClusters') return [];

@@ -5,12 +5,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createStreamState, nextStep, receive, type StreamState, updateView } from '../../../src/xds/ordering.js';
 import type { EncodedResource, View } from '../../../src/xds/resource-cache.js';
 import { typeOfUrl } from '../../../src/xds/resource-types.js';
-import type { Response } from '../../../src/xds/response.js';
 import type { StreamKind } from '../../../src/xds/subscription.js';
-import { ModelProxy } from '../../support/model-proxy.js';
+import { StreamPair } from '../../support/stream-pair.js';
 import { cluster, endpoints, listener, routes, viewOf } from '../../support/xds-resources.js';
 
 const CLUSTERS = ['a', 'b', 'c', 'd'];
@@ -77,78 +75,16 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'reconnect' as const }) },
 );
 
-class Pair {
-  readonly proxy: ModelProxy;
-  readonly #kind: StreamKind;
-  #stream: StreamState;
-  #down: Response[] = [];
-  #nowMs = 0;
-
-  constructor(kind: StreamKind, view: View, acknowledgesWarm: boolean, isBad?: (resource: EncodedResource) => boolean) {
-    this.#kind = kind;
-    // Endpoints that are refused leave their cluster cold, so then traffic may be lost.
-    const clustersOf = isBad ? undefined : (sent: EncodedResource) => targets.get(sent.digest) ?? [];
-    this.proxy = new ModelProxy({ kind, acknowledgesWarm, isBad: isBad ?? (() => false), clustersOf });
-    this.#stream = createStreamState(kind, view);
-    this.proxy.connect();
-  }
-
-  get stream(): StreamState {
-    return this.#stream;
-  }
-
-  view(view: View): void {
-    updateView(this.#stream, view);
-    this.#step();
-  }
-
-  reconnect(): void {
-    this.#down = [];
-    this.#stream = createStreamState(this.#kind, this.#stream.view);
-    this.proxy.connect();
-  }
-
-  /** One message to the proxy. */
-  down(): boolean {
-    const response = this.#down.shift();
-    if (response) this.proxy.take(response);
-    return response !== undefined;
-  }
-
-  /** One message to the server. */
-  up(): boolean {
-    const request = this.proxy.outbox.shift();
-    const type = request && typeOfUrl(request.typeUrl);
-    if (!type) return false;
-    receive(this.#stream, type, request, this.#nowMs);
-    this.#step();
-    return true;
-  }
-
-  settle(): void {
-    for (let rounds = 0; rounds < 500; rounds++) {
-      if (this.up() || this.down()) continue;
-      const { wakeAtMs } = nextStep(this.#stream, this.#nowMs);
-      if (wakeAtMs === undefined && !this.proxy.giveUpWarming()) return;
-      this.#nowMs = wakeAtMs ?? this.#nowMs;
-      this.#step();
-    }
-    throw new Error('never comes to rest');
-  }
-
-  #step(): void {
-    this.#nowMs += 1;
-    this.#down.push(...nextStep(this.#stream, this.#nowMs).responses);
-  }
-}
-
 function play(
   kind: StreamKind,
   first: World,
   commands: readonly Command[],
   isBad?: (r: EncodedResource) => boolean,
-): Pair {
-  const pair = new Pair(kind, worldView(first, 0), commands.length % 4 < 2, isBad);
+): StreamPair {
+  // Endpoints that are refused leave their cluster cold, so then traffic may be lost.
+  const clustersOf = isBad ? undefined : (sent: EncodedResource) => targets.get(sent.digest) ?? [];
+  const options = { kind, acknowledgesWarm: commands.length % 4 < 2, isBad: isBad ?? (() => false), clustersOf };
+  const pair = new StreamPair(options, worldView(first, 0));
   if (commands.length % 2 === 0) pair.settle(); // half of the proxies are still connecting when the first change comes
   for (const [index, next] of commands.entries()) {
     if (next.do === 'view') pair.view(worldView(next.world, index + 1));

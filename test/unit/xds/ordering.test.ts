@@ -204,7 +204,18 @@ describe('delta subscriptions', () => {
   test('a new stream tells what went while the proxy was away', () => {
     const stream = streamOf('delta', viewOf(1, [cluster('a')]));
     const initialVersions = [['a', cluster('a').digest] as const, ['gone', 'x'] as const];
-    expect(stream.say('CDS', { initialVersions })).toEqual(['CDS -gone']);
+    expect(stream.say('CDS', { initialVersions })).toEqual([]);
+    stream.ask('LDS');
+    stream.ack('LDS');
+    expect(stream.ask('RDS')).toEqual(['CDS -gone']);
+  });
+
+  test('a reconnected proxy that never asks for listeners or routes is told for a second only what is new', () => {
+    const stream = streamOf('delta', viewOf(1, [cluster('a')]));
+    stream.say('CDS', { initialVersions: [['gone', 'x'] as const] });
+    stream.ack('CDS');
+    expect(stream.after(NEED_WAIT_MS - 1)).toEqual([]);
+    expect(stream.after(1)).toEqual(['CDS -gone']);
   });
 });
 
