@@ -31,6 +31,8 @@ export function accessLog(direction: 'inbound' | 'outbound', listener: string): 
             peer: '%DOWNSTREAM_REMOTE_ADDRESS%',
             bytes_in: '%BYTES_RECEIVED%',
             bytes_out: '%BYTES_SENT%',
+            // What an AuthorizationPolicy with action AUDIT has noted.
+            ...(direction === 'inbound' ? { audit: '%DYNAMIC_METADATA(envoy.common:access_log_hint)%' } : {}),
           },
         },
       }),

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ProxyScope, translate } from '../../../src/pilot/translate/index.js';
 import type { HttpConnectionManagerJson, ListenerJson, RbacRulesJson } from '../../../src/xds/envoy-json.js';
+import { fencedBlocks, readPage } from '../../support/doc-commands.js';
 import { problemsIn, proxy, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources } from '../../support/simulate.js';
 
@@ -231,4 +232,20 @@ describe('what a policy says for nobody, or otherwise than it looks, is told whe
       warnings('action: DENY, rules: [{ to: [{ operation: { ports: ["9080"], paths: ["/a/{*}/b", "*", "/c*"] } }] }]'),
     ).toEqual([]);
   });
+});
+
+it('docs/how-to/authorization.md says what is so', () => {
+  const blocks = fencedBlocks(readPage('docs/how-to/authorization.md'), 'yaml').map(({ text }) => text);
+  const services = ['orders', 'gatekeeper'].map((name) => serviceYaml(name, ['v1'], 'protocol: http, port: 80'));
+  const yaml = yamls(...services, ...blocks);
+  expect(problemsIn(yaml)).toEqual([]);
+  const scope = proxy([], { service: 'orders', servicePorts: [{ name: 'http', port: 80, protocol: 'http' }] });
+  const resources = translate(world({ yaml }), scope);
+  checkResources(resources);
+  expect(requestFilters(resources.listeners.get(HTTP)).map(({ name = '' }) => name.replace(/^.*\./, ''))).toEqual([
+    'rbac',
+    'ext_authz',
+    'rbac',
+    'rbac',
+  ]);
 });

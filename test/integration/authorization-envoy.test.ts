@@ -1,0 +1,254 @@
+/** Goal: a real Envoy lets in and refuses what AuthorizationPolicies say, by itself and by asking a judge. */
+
+import { readFileSync } from 'node:fs';
+import { createServer as createHttp1, type Server } from 'node:http';
+import { createServer as createHttp2, type Http2Server } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
+import type { Endpoint } from '../../src/model/instance.js';
+import { isEnvoyMissing } from '../support/envoy.js';
+import { freePort } from '../support/mesh-process.js';
+import { endpoint, yamls } from '../support/mesh-world.js';
+import { type OneSidecar, startOneSidecar } from '../support/one-sidecar.js';
+import { until } from '../support/until.js';
+
+const service = (name: string, ports: string): string => `apiVersion: mesh/v1
+kind: Service
+metadata: { name: ${name} }
+spec: { ports: [${ports}] }
+---
+apiVersion: mesh/v1
+kind: Version
+metadata: { name: ${name}-v1 }
+spec: { service: ${name}, version: v1, container: { image: "demo:1" } }`;
+
+function policy(spec: string, name = 'a', annotations = ''): string {
+  return `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name}, annotations: { ${annotations} } }
+spec: { ${spec} }`;
+}
+
+const to = (operation: string, action = 'DENY'): string =>
+  policy(`action: ${action}, rules: [{ to: [{ operation: { ${operation} } }] }]`);
+
+/** Envoy's gRPC of external authorization, as far as it is needed: a check, answered by `google.rpc.Status`. */
+const GRPC_OK = Buffer.from([0, 0, 0, 0, 0]);
+const GRPC_DENIED = Buffer.from([0, 0, 0, 0, 4, 0x0a, 0x02, 0x08, 0x07]);
+
+describe.skipIf(isEnvoyMissing())('AuthorizationPolicies at a sidecar', () => {
+  let sidecar: OneSidecar;
+  const apps: Running[] = [];
+  let judgeByHttp: Server;
+  let judgeByGrpc: Http2Server;
+  let endpoints: readonly Endpoint[];
+  const mesh = yamls(
+    service('productpage', '{ name: http, port: 9080, protocol: http }, { name: raw, port: 9081, protocol: tcp }'),
+    service('judge', '{ name: http, port: 80, protocol: http }'),
+    service('grpc-judge', '{ name: grpc, port: 9000, protocol: grpc }'),
+    `apiVersion: mesh/v1
+kind: Mesh
+metadata: { name: mesh }
+spec:
+  extensionProviders:
+    - name: judge
+      envoyExtAuthzHttp:
+        service: judge.default.svc.cluster.local
+        port: 80
+        pathPrefix: /check
+        statusOnError: 503
+        includeRequestHeadersInCheck: [x-user]
+        headersToUpstreamOnAllow: [x-verdict]
+        headersToDownstreamOnDeny: ["x-*"]
+    - name: grpc-judge
+      envoyExtAuthzGrpc: { service: grpc-judge.default.svc.cluster.local, port: 9000 }`,
+  );
+
+  beforeAll(async () => {
+    const ports = {
+      app: { http: await freePort(), raw: await freePort() },
+      inbound: { http: await freePort(), raw: await freePort() },
+      proxy: await freePort(),
+      metrics: await freePort(),
+      upstreams: {},
+    };
+    const servicePorts = [
+      { name: 'http', port: 9080, protocol: 'http' },
+      { name: 'raw', port: 9081, protocol: 'tcp' },
+    ] as const;
+    sidecar = await startOneSidecar({ ports, servicePorts });
+    for (const port of Object.values(ports.app))
+      apps.push(await startApp({ PORT: String(port), MESH_SERVICE: 'productpage', MESH_VERSION: 'v1' }));
+    judgeByHttp = createHttp1((request, response) => {
+      const isKnown = request.headers['x-user'] === 'ann';
+      response.writeHead(isKnown ? 200 : 401, { 'x-verdict': `of ${request.url}`, 'y-other': 'kept' }).end();
+    });
+    judgeByGrpc = createHttp2();
+    judgeByGrpc.on('stream', (stream) => {
+      const parts: Buffer[] = [];
+      stream.on('data', (part: Buffer) => parts.push(part));
+      stream.on('end', () => {
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+        // Of a connection the check has no path.
+        const text = Buffer.concat(parts).toString('latin1');
+        stream.end(text.includes('/let-me-in') ? GRPC_OK : GRPC_DENIED);
+      });
+    });
+    const portOf = async (server: Server | Http2Server): Promise<number> => {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return (server.address() as AddressInfo).port;
+    };
+    endpoints = [
+      endpoint(`judge/v1@127.0.0.1:${await portOf(judgeByHttp)}`),
+      endpoint(`grpc-judge/v1@127.0.0.1:${await portOf(judgeByGrpc)}`),
+    ];
+  });
+
+  afterAll(async () => {
+    await sidecar.stop();
+    for (const app of apps) await app.close();
+    judgeByHttp.close();
+    judgeByGrpc.close();
+  });
+
+  const apply = (...yaml: readonly string[]): Promise<void> => sidecar.apply(yamls(mesh, ...yaml), endpoints);
+
+  /** Head and body of the answer; `ended` for a connection that was closed without any. */
+  async function ask(path: string, ...args: readonly string[]): Promise<string> {
+    return sidecar.curl('--path-as-is', ...args, `http://127.0.0.1:${sidecar.scope.ports.inbound['http']}${path}`);
+  }
+
+  async function status(path: string, ...args: readonly string[]): Promise<number> {
+    return Number((await ask(path, ...args)).split(' ')[1]);
+  }
+
+  async function isConnectionServed(): Promise<boolean> {
+    try {
+      return (await sidecar.curl(`http://127.0.0.1:${sidecar.scope.ports.inbound['raw']}/`)).includes('200 OK');
+    } catch (error) {
+      if (/(52|56)/.test(String((error as { code?: number }).code))) return false; // empty reply, or reset
+      throw error;
+    }
+  }
+
+  test('paths are what they mean, however they are written', async () => {
+    await apply(to('paths: ["/admin*", "/users/{*}/orders", "/files/{**}", "*.bak", "/slash/{*}/"]'));
+    const refused = [
+      '/admin',
+      '//admin',
+      '/x/../admin',
+      '/%61dmin',
+      '/admin?x=1',
+      '/users/7/orders',
+      '/users/7/orders?x',
+      '/files/a/b',
+      '/x.bak',
+      '/slash/a/',
+    ];
+    for (const path of refused) expect({ path, status: await status(path) }).toEqual({ path, status: 403 });
+    for (const path of ['/', '/x/admin', '/users/7/8/orders', '/users//orders', '/file/a', '/slash/a'])
+      expect({ path, status: await status(path) }).toEqual({ path, status: 200 });
+  });
+
+  test('a port is the one of the service, and of connections too', async () => {
+    await apply(to('ports: ["9080"]'));
+    expect([await status('/'), await isConnectionServed()]).toEqual([403, true]);
+    await apply(to('ports: ["9081"]'));
+    expect([await status('/'), await isConnectionServed()]).toEqual([200, false]);
+  });
+
+  test('what asks for requests lets no connection in when it allows, and refuses all when it denies', async () => {
+    await apply(to('methods: [GET]', 'ALLOW'));
+    expect([await status('/'), await status('/', '-X', 'PUT'), await isConnectionServed()]).toEqual([200, 403, false]);
+    await apply(to('methods: [PUT]'));
+    expect([await status('/'), await status('/', '-X', 'PUT'), await isConnectionServed()]).toEqual([200, 403, false]);
+  });
+
+  test('every condition is one that Envoy takes, and those of a plain connection hold', async () => {
+    const keys = [
+      'request.headers[x-user]',
+      'request.auth.principal',
+      'request.auth.audiences',
+      'request.auth.presenter',
+      'request.auth.claims[a][b]',
+      'source.namespace',
+      'source.principal',
+      'source.trustDomain',
+      'connection.sni',
+      'experimental.envoy.filters.http.lua[x]',
+    ];
+    const values = 'values: ["a", "a*", "*a", "*"], notValues: ["b"]';
+    const never = keys.map((key) => `{ when: [{ key: "${key}", ${values} }] }`).join(', ');
+    const known =
+      '{ when: [{ key: source.ip, values: [127.0.0.0/8] }, { key: remote.ip, values: [127.0.0.1] }, { key: destination.ip, values: [127.0.0.1] }, { key: destination.port, values: ["9080"] }, { key: source.serviceAccount, notValues: [a, b/c] }] }';
+    await apply(policy(`action: DENY, rules: [${never}]`));
+    expect([await status('/'), await status('/', '-H', 'x-user: ann')]).toEqual([200, 403]);
+    await apply(policy(`action: DENY, rules: [${never}, ${known}]`));
+    expect(await status('/')).toBe(403);
+  });
+
+  test('a header that says that it asks for another is believed of nobody', async () => {
+    await apply(policy('rules: [{ from: [{ source: { remoteIpBlocks: [9.9.9.0/24] } }] }]'));
+    expect(await status('/', '-H', 'x-forwarded-for: 9.9.9.9')).toBe(403);
+  });
+
+  test('a dry run refuses nothing, and is counted', async () => {
+    await apply(policy('action: DENY, rules: [{}]', 'a', 'istio.io/dry-run: "true"'));
+    expect(await status('/')).toBe(200);
+    expect(await sidecar.envoy.stat(/^http\.inbound\.rbac\.istio_dry_run_deny_\.shadow_denied$/)).toBe(1);
+  });
+
+  test('what is noted stands in the access log, and the rule that refused', async () => {
+    await apply(
+      policy('action: AUDIT, rules: [{ to: [{ operation: { paths: ["/noted"] } }] }]'),
+      policy('action: DENY, rules: [{ to: [{ operation: { paths: ["/refused"] } }] }]', 'b'),
+    );
+    for (const path of ['/noted', '/plain', '/refused']) await ask(path);
+    await ask('/[1-300]', '-o', '/dev/null'); // Envoy writes its log when there is enough of it
+    const log = await until('the log', () => {
+      const text = readFileSync(sidecar.envoy.logFile, 'utf8');
+      return text.includes('"/refused"') && text;
+    });
+    const lines = log
+      .split('\n')
+      .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []));
+    const of = (path: string) => lines.find((line) => line['path'] === path);
+    expect([of('/noted')?.['audit'], of('/plain')?.['audit']]).toEqual([true, false]);
+    expect(of('/refused')?.['details']).toBe('rbac_access_denied_matched_policy[ns[default]-policy[b]-rule[0]]');
+  });
+
+  test('a judge is asked about the requests of its rules, by HTTP', async () => {
+    const custom =
+      'action: CUSTOM, provider: { name: judge }, rules: [{ to: [{ operation: { paths: ["/judged*"] } }] }]';
+    await apply(policy(custom));
+    expect(await status('/')).toBe(200);
+    const refusal = await ask('/judged');
+    expect(refusal).toMatch(/^HTTP\/1.1 401 /);
+    expect(refusal).toMatch(/^x-verdict: of \/check\/judged\r$/m);
+    expect(refusal).not.toContain('y-other');
+    const answer = await ask('/judged', '-H', 'x-user: ann');
+    expect(answer).toContain('200 OK');
+    expect(answer).toContain('"x-verdict":"of /check/judged"');
+    await sidecar.apply(yamls(mesh, policy(custom)), []);
+    expect(await status('/judged', '-H', 'x-user: ann')).toBe(503);
+    expect(await status('/')).toBe(200);
+  });
+
+  test('and by gRPC, about connections too; rules of another judge are none of its business', async () => {
+    const custom = (name: string, provider: string, operation: string): string =>
+      policy(
+        `action: CUSTOM, provider: { name: ${provider} }, rules: [{ to: [{ operation: { ${operation} } }] }]`,
+        name,
+      );
+    await apply(
+      custom('a', 'grpc-judge', 'paths: ["/let*", "/stop"], ports: ["9080"]'),
+      custom('b', 'judge', 'paths: ["/judged"], ports: ["9080"]'),
+    );
+    expect([await status('/let-me-in'), await status('/stop'), await status('/judged')]).toEqual([200, 403, 401]);
+    expect(await isConnectionServed()).toBe(true);
+    await apply(custom('a', 'grpc-judge', 'ports: ["9081"]'));
+    expect([await status('/stop'), await isConnectionServed()]).toEqual([200, false]);
+  });
+});
