@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Definition, type DefinitionView, definitionKey, groupedBy } from './definition.js';
-import { durationField, nameField, percentField, stringMatchField, versionField } from './fields.js';
+import { durationField, durationMs, nameField, percentField, stringMatchField, versionField } from './fields.js';
 import { defineKind, type Report } from './kind.js';
 import { serviceKind } from './service.js';
 import { servicePorts } from './service-shape.js';
@@ -82,8 +82,31 @@ const ruleSchema = z.strictObject({
 });
 export type RouteRule = z.output<typeof ruleSchema>;
 
+/** Envoy fills its bucket no oftener than this. */
+const MIN_FILL_MS = 50;
+
+const limitSchema = z.strictObject({
+  requests: z.int().min(1).max(1_000_000).describe('So many requests that each instance takes, on each of its ports'),
+  per: durationField
+    .refine((per) => durationMs(per) >= MIN_FILL_MS, `${MIN_FILL_MS}ms or more`)
+    .default('1s')
+    .describe('in this time'),
+  burst: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe('What an instance that was idle takes at once. Default: as many as `requests`'),
+});
+export type RequestLimit = z.output<typeof limitSchema>;
+
 export const routeSchema = z.strictObject({
   service: nameField.describe('The Service, in the same namespace, whose requests are routed'),
+  limit: limitSchema
+    .optional()
+    .describe(
+      "What its instances take, whoever calls and whatever routes the calls; the rest is answered 429 (gRPC: RESOURCE_EXHAUSTED) by the instance's sidecar, and its app sees nothing of it",
+    ),
   rules: z.array(ruleSchema).min(1).describe('The first rule that matches a request decides'),
 });
 export type RouteSpec = z.output<typeof routeSchema>;
@@ -127,7 +150,7 @@ export const routeKind = defineKind<RouteSpec>({
         hint: 'put the rules into one Route',
       });
     }
-    checkFallbacks(definition, view, report);
+    checkProtocols(definition, view, report);
     const versions = versionsOfService(view, definition.namespace, service).map((v) => v.spec.version);
     for (const [i, rule] of rules.entries()) {
       const sum = rule.split.reduce((total, s) => total + Math.round(s.weight * 100), 0) / 100;
@@ -153,11 +176,20 @@ export const routeKind = defineKind<RouteSpec>({
   },
 });
 
-/** gRPC has its statuses in trailers, and TCP has none. */
-function checkFallbacks({ namespace, spec }: Definition<RouteSpec>, view: DefinitionView, report: Report): void {
+/** Bytes are no requests; gRPC has its statuses in trailers, where no fallback looks. */
+function checkProtocols({ namespace, spec }: Definition<RouteSpec>, view: DefinitionView, report: Report): void {
   const service = view.get(serviceKind, namespace, spec.service);
   if (service === undefined) return;
-  if (servicePorts(service.spec).some(({ protocol }) => protocol === 'http' || protocol === 'http2')) return;
+  const protocols = servicePorts(service.spec).map(({ protocol }) => protocol);
+  if (spec.limit !== undefined && protocols.every((protocol) => protocol === 'tcp')) {
+    report({
+      code: 'MESH1016',
+      path: ['spec', 'limit'],
+      message: `${spec.service} has TCP ports only: a limit counts requests`,
+      hint: 'connections are bounded by connectionPool in a DestinationRule',
+    });
+  }
+  if (protocols.some((protocol) => protocol === 'http' || protocol === 'http2')) return;
   for (const [i, { fallback }] of spec.rules.entries()) {
     if (fallback === undefined) continue;
     report({

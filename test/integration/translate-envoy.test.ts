@@ -353,6 +353,24 @@ spec: { hosts: [reviews], http: [{ route: [{ destination: { host: reviews, subse
     expect(alive.backend).toBe('behind/v1');
   });
 
+  test('takes no more requests than a Route says, and is not asked again for those', async () => {
+    const limit = `apiVersion: mesh/v1
+kind: Route
+metadata: { name: behind }
+spec:
+  service: behind
+  limit: { requests: 3, per: 1h }
+  rules: [{ split: [{ version: v1, weight: 100 }] }]`;
+    await apply([limit]);
+    const answers = [];
+    for (let i = 0; i < 5; i++) answers.push(await get('behind:9080'));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
+    expect(answers.map((answer) => answer.header('x-mesh-reason'))).toEqual([...Array(3), 'limit', 'limit']);
+    expect(await callee.stat(/^limit\.http_local_rate_limit\.rate_limited$/)).toBe(2);
+    await apply();
+    expect((await get('behind:9080')).status).toBe(200);
+  });
+
   test("lets no caller set Envoy's timeouts and retries by header", async () => {
     const answer = await get('behind:9080', '/', {
       'x-want-delay': '0.3',

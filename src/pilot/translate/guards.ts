@@ -8,7 +8,7 @@ import { sidecarKind } from '../../dsl/sidecar.js';
 import { findProvider } from '../../model/extension-provider.js';
 import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../../model/mesh.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
-import { outboundClusterName } from '../../model/names.js';
+import { fullName, outboundClusterName } from '../../model/names.js';
 import type { FilterJson, HttpConnectionManagerJson, ListenerJson } from '../../xds/envoy-json.js';
 import { audienceOf } from './audience.js';
 import {
@@ -27,6 +27,7 @@ import { indexOf } from './mesh-index.js';
 import type { ProxyScope } from './proxy.js';
 import { findPeer, reaching } from './reaching.js';
 import { remember, sameContent, sameList } from './remember.js';
+import { requestLimit } from './request-limit.js';
 import type { TranslatedResources } from './resources.js';
 import { type Sidecar, sidecarOf } from './sidecar-scope.js';
 
@@ -38,10 +39,13 @@ export function guarded(
   resources: TranslatedResources,
 ): TranslatedResources {
   const policies = policiesOf(snapshot, scope);
-  if (policies.length === 0) return resources;
+  const { services } = indexOf(snapshot.definitions);
+  const route = services.get(fullName(scope.namespace, scope.service))?.route;
+  const limit = route === undefined ? [] : requestLimit(route);
+  if (policies.length === 0 && limit.length === 0) return resources;
   const { rules, custom, judges } = authorizationOf(snapshot, scope, policies);
-  // Istio's order: a judge of the user's own, the tokens, and then the rules, which may ask for what the tokens say.
-  const http = sameList([...custom.http, ...rules.http]);
+  // Istio's order: a judge of the user's own, the tokens, and then the rules, which may ask for what the tokens say. Who may come in is counted.
+  const http = sameList([...custom.http, ...rules.http, ...limit]);
   const network = sameList([...custom.network, ...rules.network]);
   return reaching(snapshot, audienceOf(scope), withGuards(resources, http, network), judges);
 }

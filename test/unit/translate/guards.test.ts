@@ -61,6 +61,26 @@ describe('guards', () => {
     ]);
   });
 
+  it('count who may come in, last of all', () => {
+    const yaml = yamls(
+      mesh,
+      `apiVersion: mesh/v1
+kind: Route
+metadata: { name: productpage }
+spec: { service: productpage, limit: { requests: 20, per: 2s, burst: 50 }, rules: [{ split: [{ version: v1, weight: 100 }] }] }`,
+    );
+    const listener = translate(world({ yaml }), sidecar).listeners.get('inbound');
+    expect(filtersOf(listener)).toEqual(['local_ratelimit', 'router']);
+    const manager = listener?.filterChains?.[0]?.filters?.[0]?.typedConfig as HttpConnectionManagerJson;
+    expect(manager.httpFilters?.[0]?.typedConfig).toMatchObject({
+      tokenBucket: { maxTokens: 50, tokensPerFill: 20, fillInterval: '2s' },
+      rateLimitedAsResourceExhausted: true,
+    });
+    expect(filtersOf(translate(world({ yaml }), proxy([], { service: 'ratings' })).listeners.get('inbound'))).toEqual([
+      'router',
+    ]);
+  });
+
   it('do not stand between an app and its own proxy', () => {
     const [before, after] = [translate(world({ yaml: mesh }), sidecar).listeners, guarded(sidecar)];
     for (const name of ['outbound', 'tunnel', 'upstream|ratings'])
