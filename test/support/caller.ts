@@ -15,8 +15,12 @@ export interface Caller {
   readonly id: string;
   /** `host:port` of its outbound proxy. */
   readonly proxy: string;
+  /** To the process: SIGSTOP freezes it with all its connections. */
+  signal(signal: NodeJS.Signals): void;
   /** What its configuration has gone through, by Envoy's own counters: equal twice is untouched in between. */
   changes(): Promise<Readonly<Record<string, number>>>;
+  /** Names of all that it has. */
+  clusters(): Promise<readonly string[]>;
   /** Addresses of the service that it would send requests to. */
   healthy(): Promise<ReadonlySet<string>>;
   close(): Promise<void>;
@@ -61,12 +65,14 @@ export async function startCaller({ instance, pilots, upstream }: CallerOptions)
   return {
     id: proxyId(planned.namespace, planned.service, planned.instance, plan.node),
     proxy: `127.0.0.1:${planned.ports.proxy}`,
+    signal: (signal) => void process.kill(envoy.pid, signal),
     async changes() {
       const lines = (await envoy.adminGet('/stats?usedonly')).split('\n').map((line) => line.split(': '));
       return Object.fromEntries(
         lines.filter(([name = '']) => CHANGES.test(name)).map(([name = '', value]) => [name, Number(value)]),
       );
     },
+    clusters: async () => [...healthyIn(await envoy.adminGet(CLUSTERS_PAGE)).keys()],
     async healthy() {
       const clusters = [...healthyIn(await envoy.adminGet(CLUSTERS_PAGE))];
       const own = clusters.filter(([name]) => name.includes(`|${upstream.service}.`));

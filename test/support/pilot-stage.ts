@@ -2,17 +2,16 @@
  * What the fault scenarios of the pilots play on: three etcd members, two pilots as processes, three instances of `reviews`
  * that answer, and three real Envoys that call them.
  */
-import { spawn } from 'node:child_process';
-import path from 'node:path';
 import type { List, ProxyItem } from '../../src/model/api.js';
 import type { InstanceState } from '../../src/model/instance.js';
 import type { PlannedInstance } from '../../src/model/node-plan.js';
 import type { Store } from '../../src/store/store.js';
 import { type Caller, startCallers } from './caller.js';
+import { startDemoInstance } from './demo-instance.js';
 import { type EtcdCluster, startEtcdCluster } from './etcd-cluster.js';
 import { type Load, openLoad } from './load.js';
-import { freePort, meshOk, root } from './mesh-process.js';
-import { nodePlan, plannedInstance } from './node-plans.js';
+import { meshOk } from './mesh-process.js';
+import { nodePlan } from './node-plans.js';
 import { setInstance } from './pilot-house.js';
 import { type PilotProcess, pilotProcess } from './pilots.js';
 import { smallWorld } from './small-world.js';
@@ -68,7 +67,7 @@ export async function openPilotStage(): Promise<PilotStage> {
     const store = await openAt(cluster.addresses.join(','), 'lightmesh/');
     closers.push(() => store.close());
     const instances: PlannedInstance[] = [];
-    for (let i = 1; i <= INSTANCES; i++) instances.push(await startInstance(`reviews-v1-${i}`, closers));
+    for (let i = 1; i <= INSTANCES; i++) instances.push(await startDemoInstance(`reviews-v1-${i}`, closers));
     const plan = nodePlan(1, instances);
     for (const instance of instances) await setInstance(store, plan, instance, 'healthy');
     const callers = await startCallers(CALLERS, { pilots: pilots.map(({ xds }) => xds), upstream: UPSTREAM }, closers);
@@ -119,18 +118,4 @@ export async function openPilotStage(): Promise<PilotStage> {
 
 function isSynced({ types }: ProxyItem): boolean {
   return ['CDS', 'EDS', 'LDS', 'RDS'].every((type) => types[type]?.state === 'SYNCED');
-}
-
-/** The demo application alone: no sidecar stands before it, its port is the inbound one. */
-async function startInstance(instance: string, closers: (() => void)[]): Promise<PlannedInstance> {
-  const port = await freePort();
-  const env = { PORT: String(port), MESH_SERVICE: UPSTREAM.service, MESH_VERSION: 'v1', MESH_INSTANCE: instance };
-  const main = path.join(root, 'dist/apps/demo-app/main.js');
-  const child = spawn(process.execPath, [main], { stdio: 'ignore', env: { ...process.env, ...env } });
-  closers.push(() => void child.kill('SIGKILL'));
-  await until(`${instance} answers`, async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, 20_000);
-  return plannedInstance({
-    instance,
-    ports: { app: { http: port }, inbound: { http: port }, proxy: 1, metrics: 2, upstreams: {} },
-  });
 }
