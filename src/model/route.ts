@@ -86,11 +86,11 @@ export type RouteRule = z.output<typeof ruleSchema>;
 const MIN_FILL_MS = 50;
 
 const limitSchema = z.strictObject({
-  requests: z.int().min(1).max(1_000_000).describe('So many requests that each instance takes, on each of its ports'),
+  requests: z.int().min(1).max(1_000_000).describe('How many each instance takes on each of its ports, in the time `per`'),
   per: durationField
     .refine((per) => durationMs(per) >= MIN_FILL_MS, `${MIN_FILL_MS}ms or more`)
     .default('1s')
-    .describe('in this time'),
+    .describe('The time in which it takes so many'),
   burst: z
     .int()
     .min(1)
@@ -98,7 +98,6 @@ const limitSchema = z.strictObject({
     .optional()
     .describe('What an instance that was idle takes at once. Default: as many as `requests`'),
 });
-export type RequestLimit = z.output<typeof limitSchema>;
 
 export const routeSchema = z.strictObject({
   service: nameField.describe('The Service, in the same namespace, whose requests are routed'),
