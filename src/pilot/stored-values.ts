@@ -11,14 +11,24 @@ import type { Refusal } from '../model/refusal.js';
 import type { Release } from '../model/release.js';
 import type { RevisionHead, StoredDefinition } from '../model/revision.js';
 import { type Read, readObject, valueOf } from '../model/stored-value.js';
+import { Recent } from '../runtime/recent.js';
 import { decodeNamingValue, type NamingKey, type NamingValue, namingKeyProblem } from '../store/naming.js';
 
-/** The namespace comes from the key: the document may have been applied with `-n` and name none itself. */
-export function readDefinition(
-  text: string,
-  namespace: string | undefined,
-  kinds: readonly AnyKind[],
-): Read<{ readonly stored: StoredDefinition; readonly definition: Definition }> {
+/** Every command reads the whole mesh, of which nearly all is as it was. */
+const MAX_RECENT = 20_000;
+
+type ReadDefinition = Read<{ readonly stored: StoredDefinition; readonly definition: Definition }>;
+
+const recent = new WeakMap<readonly AnyKind[], Recent<ReadDefinition>>();
+
+/** The namespace comes from the key: the document may have been applied with `-n` and name none itself. The same text gives the same object. */
+export function readDefinition(text: string, namespace: string | undefined, kinds: readonly AnyKind[]): ReadDefinition {
+  let ofKinds = recent.get(kinds);
+  if (ofKinds === undefined) recent.set(kinds, (ofKinds = new Recent(MAX_RECENT)));
+  return ofKinds.get(`${namespace ?? ''}\n${text}`, () => parseDefinition(text, namespace, kinds));
+}
+
+function parseDefinition(text: string, namespace: string | undefined, kinds: readonly AnyKind[]): ReadDefinition {
   const read = readObject<StoredDefinition>(text, ['document', 'revision']);
   if ('wrong' in read) return read;
   const definition = storedDefinition(read.value.document, namespace, kinds);
