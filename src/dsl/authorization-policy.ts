@@ -143,7 +143,8 @@ function checkPorts(definition: AuthorizationPolicy, view: DefinitionView, repor
 /** What asks for requests says something else of connections whose bytes are passed on, as in Istio. */
 function checkStreams(definition: AuthorizationPolicy, view: DefinitionView, report: Report): void {
   const { action, provider, rules } = definition.spec;
-  const stream = selectedPorts(definition, view).find(({ port }) => port.protocol === 'tcp');
+  // What a gateway does with its ports is said by Gateways.
+  const stream = selectedPorts(definition, view).find(({ port, isGateway }) => port.protocol === 'tcp' && !isGateway);
   if (stream === undefined) return;
   const where = `TCP port ${stream.port.port} of ${stream.service}`;
   const warn = (path: readonly PropertyKey[], message: string, hint: string): void => {
@@ -156,6 +157,15 @@ function checkStreams(definition: AuthorizationPolicy, view: DefinitionView, rep
       `provider "${judge.name}" judges requests only: connections to ${where} are let in without it`,
       'name the ports in the rules, or use a provider with envoyExtAuthzGrpc',
     );
+  for (const [i, { when }] of rules.entries()) {
+    const at = when.findIndex(({ key }) => key === 'connection.sni');
+    if (at !== -1)
+      warn(
+        ['rules', i, 'when', at],
+        `server names are known where TLS ends at the proxy: connections to ${where} have none`,
+        'ask for something else there',
+      );
+  }
   for (const [i, rule] of rules.entries()) {
     if (namesPorts(rule) || !asksForRequests(rule)) continue;
     if (action === 'DENY')
@@ -176,6 +186,7 @@ function checkStreams(definition: AuthorizationPolicy, view: DefinitionView, rep
 interface SelectedPort {
   readonly service: string;
   readonly port: ServicePort;
+  readonly isGateway: boolean;
 }
 
 function selectedPorts({ spec, namespace }: AuthorizationPolicy, view: DefinitionView): readonly SelectedPort[] {
@@ -192,6 +203,10 @@ function selectedPorts({ spec, namespace }: AuthorizationPolicy, view: Definitio
     .all(serviceKind)
     .filter((service) => names.has(`${service.namespace}/${service.name}`))
     .flatMap((service) =>
-      servicePorts(service.spec).map((port) => ({ service: `${service.namespace}/${service.name}`, port })),
+      servicePorts(service.spec).map((port) => ({
+        service: `${service.namespace}/${service.name}`,
+        port,
+        isGateway: service.spec.gateway,
+      })),
     );
 }

@@ -86,7 +86,11 @@ export type RouteRule = z.output<typeof ruleSchema>;
 const MIN_FILL_MS = 50;
 
 const limitSchema = z.strictObject({
-  requests: z.int().min(1).max(1_000_000).describe('How many each instance takes on each of its ports, in the time `per`'),
+  requests: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .describe('How many each instance takes on each of its ports, in the time `per`'),
   per: durationField
     .refine((per) => durationMs(per) >= MIN_FILL_MS, `${MIN_FILL_MS}ms or more`)
     .default('1s')

@@ -1,12 +1,15 @@
 /** Goal: a real Envoy lets in and refuses what AuthorizationPolicies say, by itself and by asking a judge. */
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttp1, type Server } from 'node:http';
 import { createServer as createHttp2, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
 import type { Endpoint } from '../../src/model/instance.js';
+import { certificatesIn } from '../support/certificates.js';
 import { isEnvoyMissing } from '../support/envoy.js';
 import { freePort } from '../support/mesh-process.js';
 import { endpoint, yamls } from '../support/mesh-world.js';
@@ -38,6 +41,7 @@ const GRPC_OK = Buffer.from([0, 0, 0, 0, 0]);
 const GRPC_DENIED = Buffer.from([0, 0, 0, 0, 4, 0x0a, 0x02, 0x08, 0x07]);
 
 describe.skipIf(isEnvoyMissing())('AuthorizationPolicies at a sidecar', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'authorization-'));
   let sidecar: OneSidecar;
   const apps: Running[] = [];
   let judgeByHttp: Server;
@@ -111,17 +115,18 @@ spec:
     for (const app of apps) await app.close();
     judgeByHttp.close();
     judgeByGrpc.close();
+    rmSync(folder, { recursive: true });
   });
 
   const apply = (...yaml: readonly string[]): Promise<void> => sidecar.apply(yamls(mesh, ...yaml), endpoints);
 
   /** Head and body of the answer; `ended` for a connection that was closed without any. */
-  async function ask(path: string, ...args: readonly string[]): Promise<string> {
-    return sidecar.curl('--path-as-is', ...args, `http://127.0.0.1:${sidecar.scope.ports.inbound['http']}${path}`);
+  async function ask(at: string, ...args: readonly string[]): Promise<string> {
+    return sidecar.curl('--path-as-is', ...args, `http://127.0.0.1:${sidecar.scope.ports.inbound['http']}${at}`);
   }
 
-  async function status(path: string, ...args: readonly string[]): Promise<number> {
-    return Number((await ask(path, ...args)).split(' ')[1]);
+  async function status(at: string, ...args: readonly string[]): Promise<number> {
+    return Number((await ask(at, ...args)).split(' ')[1]);
   }
 
   async function isConnectionServed(): Promise<boolean> {
@@ -147,9 +152,9 @@ spec:
       '/x.bak',
       '/slash/a/',
     ];
-    for (const path of refused) expect({ path, status: await status(path) }).toEqual({ path, status: 403 });
-    for (const path of ['/', '/x/admin', '/users/7/8/orders', '/users//orders', '/file/a', '/slash/a'])
-      expect({ path, status: await status(path) }).toEqual({ path, status: 200 });
+    for (const at of refused) expect([at, await status(at)]).toEqual([at, 403]);
+    for (const at of ['/', '/x/admin', '/users/7/8/orders', '/users//orders', '/file/a', '/slash/a'])
+      expect([at, await status(at)]).toEqual([at, 200]);
   });
 
   test('a port is the one of the service, and of connections too', async () => {
@@ -189,6 +194,60 @@ spec:
     expect(await status('/')).toBe(403);
   });
 
+  test('who calls is read out of certificates, and the server name out of TLS that ends here', async () => {
+    const authority = certificatesIn(folder);
+    const server = authority.sign('server');
+    const callers = {
+      cart: authority.sign('cart', 'URI:spiffe://cluster.local/ns/shop/sa/cart'),
+      bill: authority.sign('bill', 'URI:spiffe://old.example/ns/default/sa/bill'),
+      dns: authority.sign('dns', 'DNS:cart.shop'),
+    };
+    const port = await freePort();
+    const ingress = `apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: default }
+spec:
+  ingress:
+    - port: { number: ${port}, protocol: HTTPS, name: https }
+      defaultEndpoint: 127.0.0.1:${sidecar.scope.ports.app['http']}
+      tls: { mode: MUTUAL, serverCertificate: ${server.cert}, privateKey: ${server.key}, caCertificates: ${authority.ca} }`;
+    const letIn = async (): Promise<string> => {
+      const all = await Promise.all(
+        Object.entries(callers).map(async ([name, { cert, key }]) => {
+          const answer = await sidecar.curl(
+            '-k',
+            '--cert',
+            cert,
+            '--key',
+            key,
+            '--connect-to',
+            `::127.0.0.1:${port}`,
+            `https://${name}.example/`,
+          );
+          return answer.startsWith('HTTP/2 200') ? [name] : [];
+        }),
+      );
+      return all.flat().join();
+    };
+    const rules: readonly (readonly [rule: string, lets: string])[] = [
+      ['from: [{ source: { principals: [cluster.local/ns/shop/sa/cart] } }]', 'cart'],
+      ['from: [{ source: { principals: ["*/sa/bill", "cluster.local/ns/shop*"] } }]', 'cart,bill'],
+      ['from: [{ source: { principals: ["*"] } }]', 'cart,bill,dns'],
+      ['from: [{ source: { notPrincipals: ["cluster.local/*"] } }]', 'bill,dns'],
+      ['from: [{ source: { namespaces: [default] } }]', 'bill'],
+      ['from: [{ source: { namespaces: ["sh*"] } }]', 'cart'],
+      ['from: [{ source: { serviceAccounts: [bill, shop/cart] } }]', 'cart,bill'],
+      ['from: [{ source: { serviceAccounts: [cart] } }]', ''],
+      ['from: [{ source: { trustDomains: ["*.example"] } }]', 'bill'],
+      ['from: [{ source: { trustDomains: [cluster.local] } }]', 'cart'],
+      ['when: [{ key: connection.sni, values: ["cart.*", dns.example] }]', 'cart,dns'],
+    ];
+    for (const [rule, lets] of rules) {
+      await apply(ingress, policy(`rules: [{ ${rule} }]`));
+      expect([rule, await letIn()]).toEqual([rule, lets]);
+    }
+  });
+
   test('a header that says that it asks for another is believed of nobody', async () => {
     await apply(policy('rules: [{ from: [{ source: { remoteIpBlocks: [9.9.9.0/24] } }] }]'));
     expect(await status('/', '-H', 'x-forwarded-for: 9.9.9.9')).toBe(403);
@@ -198,6 +257,8 @@ spec:
     await apply(policy('action: DENY, rules: [{}]', 'a', 'istio.io/dry-run: "true"'));
     expect(await status('/')).toBe(200);
     expect(await sidecar.envoy.stat(/^http\.inbound\.rbac\.istio_dry_run_deny_\.shadow_denied$/)).toBe(1);
+    const prometheus = await sidecar.envoy.adminGet('/stats/prometheus?filter=shadow_denied');
+    expect(prometheus).toContain('envoy_http_rbac_shadow_denied{envoy_rbac_http_prefix="istio_dry_run_deny_"');
   });
 
   test('what is noted stands in the access log, and the rule that refused', async () => {
@@ -205,7 +266,7 @@ spec:
       policy('action: AUDIT, rules: [{ to: [{ operation: { paths: ["/noted"] } }] }]'),
       policy('action: DENY, rules: [{ to: [{ operation: { paths: ["/refused"] } }] }]', 'b'),
     );
-    for (const path of ['/noted', '/plain', '/refused']) await ask(path);
+    for (const at of ['/noted', '/plain', '/refused']) await ask(at);
     await ask('/[1-300]', '-o', '/dev/null'); // Envoy writes its log when there is enough of it
     const log = await until('the log', () => {
       const text = readFileSync(sidecar.envoy.logFile, 'utf8');
@@ -214,7 +275,7 @@ spec:
     const lines = log
       .split('\n')
       .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []));
-    const of = (path: string) => lines.find((line) => line['path'] === path);
+    const of = (at: string) => lines.find((line) => line['path'] === at);
     expect([of('/noted')?.['audit'], of('/plain')?.['audit']]).toEqual([true, false]);
     expect(of('/refused')?.['details']).toBe('rbac_access_denied_matched_policy[ns[default]-policy[b]-rule[0]]');
   });

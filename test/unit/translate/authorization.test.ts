@@ -220,11 +220,29 @@ describe('what a policy says for nobody, or otherwise than it looks, is told whe
       'this asks for requests, and so allows no connection to TCP port 9081 of default/productpage',
     ],
     [
+      'rules: [{ when: [{ key: connection.sni, values: [a] }] }]',
+      'server names are known where TLS ends at the proxy: connections to TCP port 9081 of default/productpage have none',
+    ],
+    [
       'action: DENY, rules: [{ to: [{ operation: { ports: ["9080"], paths: ["/a/*/b"] } }] }]',
       'the * in "/a/*/b" is taken literally: it counts at the beginning or at the end, and there once',
     ],
   ])('%s', (spec, message) => {
     expect(warnings(spec)).toEqual([`warning: ${message}`]);
+  });
+
+  it('but not of gateways, whose ports are what Gateways say', () => {
+    const edge = `apiVersion: mesh/v1
+kind: Service
+metadata: { name: edge }
+spec: { gateway: true, ports: [{ name: https, port: 443, protocol: tcp }] }
+---
+apiVersion: mesh/v1
+kind: Version
+metadata: { name: edge-v1 }
+spec: { service: edge, version: v1 }`;
+    const rules = 'rules: [{ to: [{ operation: { methods: [GET] } }] }]';
+    expect(problemsIn(edge, policy('a', `selector: { matchLabels: { app: edge } }, ${rules}`))).toEqual([]);
   });
 
   it('and what is right is not', () => {
