@@ -215,6 +215,10 @@ export function asksForRequests({ from = [], to = [], when }: AuthorizationRule)
   );
 }
 
+/** It is about chosen ports only. */
 export function namesPorts({ to = [], when }: AuthorizationRule): boolean {
-  return to.some(({ operation }) => operation.ports.length > 0) || when.some(({ key }) => key === 'destination.port');
+  return (
+    (to.length > 0 && to.every(({ operation }) => operation.ports.length > 0)) ||
+    when.some(({ key }) => key === 'destination.port')
+  );
 }

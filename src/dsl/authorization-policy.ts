@@ -48,8 +48,10 @@ function checkAuthorizationPolicy(definition: AuthorizationPolicy, view: Definit
   checkSelector(definition, report);
   checkAuthorizer(definition, view, report);
   checkValues(definition, report);
-  checkPorts(definition, view, report);
-  checkStreams(definition, view, report);
+  const selected = selectedPorts(definition, view);
+  if (selected.length === 0) return;
+  checkPorts(definition, selected, view, report);
+  checkStreams(definition, selected, view, report);
 }
 
 function checkDryRun({ spec, document }: AuthorizationPolicy, report: Report): void {
@@ -85,6 +87,9 @@ function checkAuthorizer({ spec }: AuthorizationPolicy, view: DefinitionView, re
   });
 }
 
+/** There a star stands for anything wherever it is. */
+const anyStar = /namespace|trustDomain/i;
+
 /** A star counts at the beginning or the end: Istio takes any other literally. */
 function checkValues({ spec }: AuthorizationPolicy, report: Report): void {
   const check = (path: readonly PropertyKey[], values: readonly string[]): void => {
@@ -106,10 +111,12 @@ function checkValues({ spec }: AuthorizationPolicy, report: Report): void {
   for (const [i, { from = [], to = [], when }] of spec.rules.entries()) {
     const rule = ['spec', 'rules', i];
     for (const [j, { source }] of from.entries())
-      for (const [list, values] of Object.entries(source)) check([...rule, 'from', j, 'source', list], values);
+      for (const [list, values] of Object.entries(source))
+        if (!anyStar.test(list)) check([...rule, 'from', j, 'source', list], values);
     for (const [j, { operation }] of to.entries())
       for (const [list, values] of Object.entries(operation)) check([...rule, 'to', j, 'operation', list], values);
-    for (const [j, { values, notValues }] of when.entries()) {
+    for (const [j, { key, values, notValues }] of when.entries()) {
+      if (anyStar.test(key)) continue;
       check([...rule, 'when', j, 'values'], values);
       check([...rule, 'when', j, 'notValues'], notValues);
     }
@@ -117,15 +124,18 @@ function checkValues({ spec }: AuthorizationPolicy, report: Report): void {
 }
 
 /** Istio has the ports of apps here; ours are chosen by the planner, and nobody could write them. */
-function checkPorts(definition: AuthorizationPolicy, view: DefinitionView, report: Report): void {
-  const selected = selectedPorts(definition, view);
-  if (selected.length === 0) return;
+function checkPorts(
+  { spec: { rules } }: AuthorizationPolicy,
+  selected: readonly SelectedPort[],
+  view: DefinitionView,
+  report: Report,
+): void {
   const known = new Set([
     ...selected.map(({ port }) => port.port),
     ...view.all(sidecarKind).flatMap(({ spec }) => spec.ingress.map(({ port }) => port.number)),
     ...view.all(gatewayKind).flatMap(({ spec }) => spec.servers.map(({ port }) => port.number)),
   ]);
-  for (const [i, { to = [] }] of definition.spec.rules.entries())
+  for (const [i, { to = [] }] of rules.entries())
     for (const [j, { operation }] of to.entries())
       for (const list of ['ports', 'notPorts'] as const)
         for (const [k, text] of operation[list].entries()) {
@@ -141,10 +151,14 @@ function checkPorts(definition: AuthorizationPolicy, view: DefinitionView, repor
 }
 
 /** What asks for requests says something else of connections whose bytes are passed on, as in Istio. */
-function checkStreams(definition: AuthorizationPolicy, view: DefinitionView, report: Report): void {
-  const { action, provider, rules } = definition.spec;
+function checkStreams(
+  { spec: { action, provider, rules } }: AuthorizationPolicy,
+  selected: readonly SelectedPort[],
+  view: DefinitionView,
+  report: Report,
+): void {
   // What a gateway does with its ports is said by Gateways.
-  const stream = selectedPorts(definition, view).find(({ port, isGateway }) => port.protocol === 'tcp' && !isGateway);
+  const stream = selected.find(({ port, isGateway }) => port.protocol === 'tcp' && !isGateway);
   if (stream === undefined) return;
   const where = `TCP port ${stream.port.port} of ${stream.service}`;
   const warn = (path: readonly PropertyKey[], message: string, hint: string): void => {

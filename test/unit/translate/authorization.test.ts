@@ -247,7 +247,9 @@ spec: { service: edge, version: v1 }`;
 
   it('and what is right is not', () => {
     expect(
-      warnings('action: DENY, rules: [{ to: [{ operation: { ports: ["9080"], paths: ["/a/{*}/b", "*", "/c*"] } }] }]'),
+      warnings(
+        'action: DENY, rules: [{ from: [{ source: { namespaces: ["a*b"] } }], to: [{ operation: { ports: ["9080"], paths: ["/a/{*}/b", "*", "/c*"] } }] }]',
+      ),
     ).toEqual([]);
   });
 });
