@@ -170,6 +170,9 @@ export function createPublisher(options: PublishOptions): Publisher {
       get acknowledged() {
         return acknowledged;
       },
+      get isSettled() {
+        return acknowledged !== undefined && acknowledged === served?.snapshot;
+      },
       isServed: (type, name, digest) =>
         served !== undefined && resourcesOf(refresh().view, resourceType(type).typeUrl).get(name)?.digest === digest,
     };

@@ -37,6 +37,8 @@ export interface Subject {
   readonly scope: ProxyScope;
   /** What it last had entirely acknowledged; absent before the first. */
   readonly acknowledged: MeshSnapshot | undefined;
+  /** Has it acknowledged all that it was sent? */
+  readonly isSettled: boolean;
   /** Is this what it is to be sent? */
   isServed(type: Rejection['type'], name: string, digest: string): boolean;
 }
@@ -251,6 +253,23 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     announce();
   };
 
+  /** What has left the mesh, or was refused elsewhere, is not tried any more. True when nothing is left and the trial is over. */
+  const dropDecided = (): boolean => {
+    if (running === undefined) return false;
+    const isOpen = (one: Definition): boolean => isThere(one) && !inEffect.has(one);
+    for (const one of running.suspects.keys()) if (!isOpen(one)) running.suspects.delete(one);
+    const trial = keepOnly(running.trial, isOpen);
+    if (trial === running.trial) return false;
+    if (trial === undefined) {
+      end();
+      return true;
+    }
+    running.trial = trial;
+    awaitCanary(running);
+    settle();
+    return false;
+  };
+
   const take = (one: Running, step: Step, rejection: Rejection | undefined): void => {
     for (const definition of step.proven) {
       one.suspects.delete(definition);
@@ -289,6 +308,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     };
     if (instead !== undefined) insteads.set(refusal, instead);
     refusals.set(name(refusal), refusal);
+    provenDigests.delete(refusal.digest);
     log.warn(
       { definition: describeDefinition(definition), proxy: scope.id, error },
       'a definition is refused by Envoy',
@@ -324,8 +344,10 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   /** Whom anything of what is held concerns. */
   const canaryAmong = (candidates: Iterable<Subject>): Subject | undefined => {
     if (held.size === 0) return undefined;
-    for (const subject of candidates) if (!silent.has(subject) && concerns(subject, forTrial)) return subject;
-    return undefined;
+    const others = [...candidates].filter((subject) => !silent.has(subject));
+    // One that lags, or refuses something else, could say nothing for long.
+    const inOrder = [...others.filter((one) => one.isSettled), ...others.filter((one) => !one.isSettled)];
+    return inOrder.find((subject) => concerns(subject, forTrial));
   };
 
   /** Would it be sent anything else with only these replaced? */
@@ -413,16 +435,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       raw = snapshot;
       for (const key of orphans) refusals.delete(key);
       orphans.clear();
-      const trial = running && keepOnly(running.trial, isThere);
-      for (const one of running?.suspects.keys() ?? []) if (!isThere(one)) running?.suspects.delete(one);
-      if (running !== undefined && trial !== undefined && trial !== running.trial) {
-        running.trial = trial;
-        awaitCanary(running);
-      }
       settle();
       if (held.size > 0) decided ??= before?.storeRevision ?? 0n;
-      if (running !== undefined && trial === undefined) end();
-      else advance(before?.definitions === snapshot.definitions ? [] : subjects);
+      if (!dropDecided()) advance(before?.definitions === snapshot.definitions ? [] : subjects);
     },
     learn(key, refusal) {
       // Another pilot says that it has ended, perhaps because of a change that is not published here yet.
@@ -431,7 +446,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       if (refusals.get(name(key))?.digest !== refusal.digest) refusals.set(name(key), refusal);
       else return;
       settle();
-      advance();
+      if (!dropDecided()) advance();
       announce();
     },
     holds,
