@@ -245,6 +245,8 @@ export interface StatusResponse {
   readonly releases: readonly GrayStatus[];
   readonly eviction: EvictionStatus;
   readonly trustedNetworks: readonly string[];
+  /** Not in effect as they stand, MAX_FINDINGS of them at most. */
+  readonly refused: readonly RefusedDefinition[];
   /** Values of the store that cannot be used, and are not: MAX_FINDINGS of them at most. */
   readonly findings: readonly StoreFinding[];
 }

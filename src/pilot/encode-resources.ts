@@ -24,8 +24,14 @@ type Encoded = { readonly resource: EncodedResource } | { readonly wrong: string
 export interface EncodedSet {
   /** By type URL, as `View.byType` wants it. */
   readonly byType: ReadonlyMap<string, ResourceMap>;
-  /** Resources that could not be encoded: `CDS outbound|…: why`. */
-  readonly failures: readonly string[];
+  readonly failures: readonly EncodingFailure[];
+}
+
+/** A resource that could not be encoded. */
+export interface EncodingFailure {
+  readonly type: ResourceShort;
+  /** With its name. */
+  readonly message: string;
 }
 
 const objects = new WeakMap<object, Encoded>();
@@ -33,7 +39,7 @@ const maps = new WeakMap<object, ResourceMap>();
 
 /** `before` is what the same proxy had: its maps take the place of equal ones, its resources that of failed ones. */
 export function encodeResources(resources: TranslatedResources, before: EncodedSet | undefined): EncodedSet {
-  const failures: string[] = [];
+  const failures: EncodingFailure[] = [];
   const byType = resourceParts.map(([short, part]): [string, ResourceMap] => {
     const { typeUrl } = resourceType(short);
     return [typeUrl, encodeMap(short, resources[part], before?.byType.get(typeUrl), failures)];
@@ -46,7 +52,7 @@ function encodeMap(
   short: ResourceShort,
   json: ReadonlyMap<string, object>,
   before: ResourceMap | undefined,
-  failures: string[],
+  failures: EncodingFailure[],
 ): ResourceMap {
   const known = maps.get(json);
   if (known !== undefined) return known;
@@ -66,7 +72,7 @@ function encodeLayer(
   short: ResourceShort,
   layer: ReadonlyMap<string, object>,
   before: ResourceMap | undefined,
-  failures: string[],
+  failures: EncodingFailure[],
 ): ResourceMap {
   const good: EncodedResource[] = [];
   const failed = failures.length;
@@ -76,7 +82,7 @@ function encodeLayer(
       good.push(encoded.resource);
       continue;
     }
-    failures.push(`${short} ${name}: ${encoded.wrong}`);
+    failures.push({ type: short, message: `${name}: ${encoded.wrong}` });
     const last = before?.get(name);
     if (last !== undefined) good.push(last);
   }

@@ -82,7 +82,7 @@ export function createProxies(options: ProxiesOptions): Proxies {
       const refusals = publisher.quarantine.refusals();
       return statuses.map((status) => {
         const refused = refusals.filter(({ proxy }) => proxy === status.id).map(refusedDefinition);
-        const item = itemOf(status, open.get(status.id)?.at(-1)?.scope, options.pilot);
+        const item = itemOf(status, open.get(status.id)?.at(-1), options.pilot);
         return refused.length === 0 ? item : { ...item, refused };
       });
     },
@@ -113,8 +113,16 @@ function scopeOf(node: ProxyNode): ProxyScope {
   throw new MeshError('MESH2007', reading.reason, { hint: 'render its bootstrap again: mesh render' });
 }
 
-function itemOf(status: ProxyStatus, scope: ProxyScope | undefined, pilot: string): ProxyItem {
-  const types = resourceTypes.map(({ short }) => [short, status.types[short] ?? notSent] as const);
+function itemOf(status: ProxyStatus, proxy: PublishedProxy | undefined, pilot: string): ProxyItem {
+  const { scope } = proxy ?? {};
+  const unsent = new Map(proxy?.unsent().map(({ type, message }) => [type, message]));
+  const types = resourceTypes.map(({ short }) => {
+    const type = status.types[short] ?? notSent;
+    const wrong = unsent.get(short);
+    if (wrong === undefined || type.state === 'NACK') return [short, type] as const;
+    const error = `cannot be encoded, so the last good one stays: ${wrong}`;
+    return [short, { ...type, state: 'STALE' as const, error }] as const;
+  });
   return {
     proxy: status.id,
     service: scope?.service ?? '',

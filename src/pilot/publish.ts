@@ -15,7 +15,7 @@ import type { Rejection } from '../xds/ads-host.js';
 import type { ClusterJson } from '../xds/envoy-json.js';
 import { resourcesOf, type View } from '../xds/resource-cache.js';
 import { resourceType } from '../xds/resource-types.js';
-import { type EncodedSet, encodeResources } from './encode-resources.js';
+import { type EncodedSet, type EncodingFailure, encodeResources } from './encode-resources.js';
 import { openQuarantine, type Quarantine, type QuarantineOptions, type Subject } from './quarantine/quarantine.js';
 import { refusedDefinition } from './quarantine/refused-definition.js';
 import type { ProxyScope, TranslatedResources, TranslationProblem } from './translate/index.js';
@@ -62,6 +62,8 @@ export interface PublishedProxy {
   /** What the view was made from. */
   resources(): TranslatedResources;
   problems(): readonly PublishProblem[];
+  /** What it should have been sent, and was not. */
+  unsent(): readonly EncodingFailure[];
   /** It has everything of this view. */
   settled(view: View): void;
   rejected(rejection: Rejection): void;
@@ -140,6 +142,11 @@ export function createPublisher(options: PublishOptions): Publisher {
       const resources = translate(snapshot, scope);
       for (const layer of layersOf(resources.clusters)) if (!learned.has(layer)) learnStatNames(layer);
       const encoded = encodeResources(resources, before?.encoded);
+      const news = encoded.failures.filter(
+        (one) => !before?.encoded.failures.some((old) => old.message === one.message),
+      );
+      if (news.length > 0)
+        log.error({ proxy: scope.id, resources: news }, 'resources cannot be encoded, and are not sent');
       const { storeRevision } = snapshot;
       const revision = acknowledged !== undefined && acknowledged > storeRevision ? acknowledged : storeRevision;
       return { snapshot, resources, encoded, view: viewOf(revision, encoded, before?.view) };
@@ -180,6 +187,7 @@ export function createPublisher(options: PublishOptions): Publisher {
       scope,
       view: () => refresh().view,
       resources: () => refresh().resources,
+      unsent: () => served?.encoded.failures ?? [],
       problems: () => (served === undefined ? [] : problemsOf(scope, served, failure)),
       settled(view) {
         if (view !== served?.view) return;
@@ -248,7 +256,8 @@ function refusalProblem(refusal: Refusal): PublishProblem {
 
 /** `failure` is why the newest snapshot is not what is served. */
 function problemsOf(scope: ProxyScope, served: Served, failure: string | undefined): PublishProblem[] {
-  const general = [...(failure === undefined ? [] : [failure]), ...served.encoded.failures];
+  const unsent = served.encoded.failures.map(({ type, message }) => `${type} ${message}`);
+  const general = [...(failure === undefined ? [] : [failure]), ...unsent];
   return [
     ...served.resources.problems.map(({ kind, namespace, name, message }): PublishProblem => {
       const problem: Problem = { code: 'MESH1017', severity: 'warning', path: `${kind} ${namespace}/${name}`, message };

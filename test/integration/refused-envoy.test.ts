@@ -77,10 +77,13 @@ describe.skipIf(isEnvoyMissing())('a definition that Envoy refuses', () => {
     return proxy([{ service: 'reviews' }], { instance, address: '127.0.0.1', ports });
   }
 
+  const ask = (...argv: readonly string[]): Promise<CliResult> =>
+    cli([...argv, '--server', `http://${house.pilot.httpAddress}`], { fetch });
+
   async function apply(text: string): Promise<CliResult> {
     const file = `${folder.path}/change.yaml`;
     await writeFile(file, text);
-    return cli(['apply', '-f', file, '--wait', '--server', `http://${house.pilot.httpAddress}`], { fetch });
+    return ask('apply', '-f', file, '--wait');
   }
 
   function call({ ports }: ProxyScope): Promise<Response | undefined> {
@@ -121,6 +124,14 @@ describe.skipIf(isEnvoyMissing())('a definition that Envoy refuses', () => {
     expect(items.filter((item) => item.refused !== undefined).map(({ proxy: id }) => id)).toEqual(refused);
     const states = items.flatMap(({ types }) => [types['CDS'], types['LDS'], types['RDS']].map((type) => type?.state));
     expect(new Set(states)).toEqual(new Set(['SYNCED']));
+  });
+
+  test('is shown wherever its owner looks', async () => {
+    const words = /EnvoyFilter.*script load error/s;
+    expect((await ask('status')).stdout).toMatch(words);
+    expect((await ask('proxy', 'status')).stdout).toMatch(words);
+    expect((await ask('describe', 'envoyfilter', 'tag', '-n', 'istio-system')).stdout).toMatch(words);
+    expect((await ask('events', '-n', 'istio-system')).stdout).toMatch(/refused.*script load error/s);
   });
 
   test('is out of the way of every other change, and of a proxy that starts', async () => {

@@ -53,7 +53,7 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
 
   function publish(yaml: string, endpoints: readonly Endpoint[] = []): void {
     const { byType, failures } = encodeResources(translate(world({ yaml, endpoints }), scope), undefined);
-    if (failures.length > 0) throw new Error(failures.join('\n'));
+    if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('\n'));
     views.set(scope.id, { storeRevision: (revision += 1n), byType });
     xds.server.changed();
   }

@@ -34,6 +34,7 @@ function statusAnswer(session: Session, status: StatusResponse): Answer {
   if (status.releases.length > 0) {
     blocks.push(status.releases.map((release) => `${formatGrayLine(release, session.style)}\n`).join(''));
   }
+  if (status.refused.length > 0) blocks.push(refusedText(status.refused, session));
   if (status.findings.length > 0) blocks.push(findingsText(status.findings, session));
   return { value: { apiVersion: 'mesh/v1', kind: 'Status', ...status }, text: blocks.join('\n') };
 }
@@ -50,6 +51,11 @@ function overview({ style }: Session, status: StatusResponse): string {
     ['proxies', `${proxies.connected} connected, ${proxies.synced} in sync${nacked}`],
     ...(trustedNetworks.length === 0 ? [] : [['plain text', `accepted from ${trustedNetworks.join(', ')}`] as const]),
   ]);
+}
+
+function refusedText(refused: StatusResponse['refused'], { style }: Session): string {
+  const lines = refused.map(({ kind, name, message }) => `  ${kind} ${name}: ${message}\n`);
+  return `${style.tone('bad', 'refused by Envoy')}, so what was before stays in effect until it is corrected:\n${lines.join('')}`;
 }
 
 /** Keys are anybody's text: as JSON, no terminal obeys them. */

@@ -1,5 +1,6 @@
 import { MAX_FINDINGS, type StatusResponse } from '../../model/api.js';
 import { messageOf } from '../../runtime/mesh-error.js';
+import { refusedDefinition } from '../quarantine/refused-definition.js';
 import type { ApiContext } from './context.js';
 import { grayStatusIn, type MeshView, meshViewOf, readMeshView } from './mesh-view.js';
 import { nodeItems, serviceStatuses } from './observed.js';
@@ -48,6 +49,7 @@ function statusOf(api: ApiContext, view: MeshView, failure: string | undefined):
     releases: [...snapshot.releases.values()].map((release) => grayStatusIn(view, release)),
     eviction: view.eviction,
     trustedNetworks: api.live?.trustedNetworks ?? [],
+    refused: (api.live?.refusals() ?? []).slice(0, MAX_FINDINGS).map(refusedDefinition),
     findings: [...view.state.findings].slice(0, MAX_FINDINGS).map(([key, { message }]) => ({ key, message })),
   };
 }

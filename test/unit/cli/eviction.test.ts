@@ -36,6 +36,7 @@ const status = (eviction: EvictionStatus): StatusResponse => ({
   releases: [],
   eviction,
   trustedNetworks: [],
+  refused: [],
   findings: [],
 });
 const statusText = async (eviction: EvictionStatus): Promise<string> => {
