@@ -160,7 +160,7 @@ spec: { service: edge, version: v1 }`,
     revision += 1n;
     for (const scope of [edge, caller]) {
       const { byType, failures } = encodeResources(translate(snapshot, scope), undefined);
-      if (failures.length > 0) throw new Error(failures.join('\n'));
+      if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('\n'));
       views.set(scope.id, { storeRevision: revision, byType });
     }
     xds.server.changed();

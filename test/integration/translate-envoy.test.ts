@@ -111,7 +111,7 @@ describe.skipIf(isEnvoyMissing())('a sidecar', () => {
     revision += 1n;
     for (const scope of [callerScope, calleeScope]) {
       const { byType, failures } = encodeResources(translate(snapshot, scope), undefined);
-      if (failures.length > 0) throw new Error(failures.join('\n'));
+      if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('\n'));
       views.set(scope.id, { storeRevision: revision, byType });
     }
     xds.server.changed();
