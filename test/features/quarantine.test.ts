@@ -1,6 +1,9 @@
 /** What proxies refuse: one of them meets it, the others never; it is named, undone, remembered, and holds up nothing else. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AckWaitResponse, DefinitionItem, List, ProxyItem } from '../../src/model/api.js';
+import { startPilot } from '../../src/pilot/pilot.js';
+import { systemClock } from '../../src/runtime/clock.js';
+import { silentLogger } from '../../src/runtime/logger.js';
 import { openPilotHouse, type PilotHouse, runPlans } from '../support/pilot-house.js';
 import { connectSidecar, type Sidecar } from '../support/sidecar-client.js';
 import { until } from '../support/until.js';
@@ -11,7 +14,8 @@ const by = 'test';
 const BAD = 'refuse-me';
 
 let house: PilotHouse;
-let running: Awaited<ReturnType<typeof runPlans>>;
+type Running = Awaited<ReturnType<typeof runPlans>>[number];
+let running: readonly Running[];
 let sidecars: readonly Sidecar[];
 
 beforeEach(async () => {
@@ -19,7 +23,7 @@ beforeEach(async () => {
   await house.apply(readWorld('example'));
   await house.post('/v1/deploy', { by });
   running = await runPlans(house.store);
-  sidecars = running.map(({ plan, instance }) => connect(plan, instance));
+  sidecars = running.map((one) => connect(one));
   await until('all listeners', () => sidecars.every((sidecar) => sidecar.has('LDS').size > 0));
   await allInSync();
   for (const sidecar of sidecars) sidecar.news();
@@ -30,8 +34,8 @@ afterEach(async () => {
   await house.close();
 });
 
-function connect(plan: (typeof running)[number]['plan'], instance: (typeof running)[number]['instance']): Sidecar {
-  const sidecar = connectSidecar(house.pilot.xdsAddress, plan, instance);
+function connect({ plan, instance }: Running, address = house.pilot.xdsAddress): Sidecar {
+  const sidecar = connectSidecar(address, plan, instance);
   sidecar.refuse(fault);
   return sidecar;
 }
@@ -157,13 +161,44 @@ test('a pilot that starts again knows, and so does a proxy that comes anew', asy
   expect(refusals()).toEqual(['LDS!1']);
   await house.restartPilot();
   for (const sidecar of sidecars) sidecar.reconnect(house.pilot.xdsAddress);
-  const [first] = running;
-  if (first === undefined) throw new Error('no instance');
-  const fresh = connect(first.plan, first.instance);
+  const [first] = running as [Running];
+  const fresh = connect(first);
   await fresh.until('its listeners', () => fresh.has('LDS').size > 0 && fresh.has('RDS').size > 0);
   expect(JSON.stringify([...fresh.has('LDS').values()])).toContain('good');
   fresh.close();
   await allInSync();
   expect(refusals()).toEqual([]);
   expect(await problemsOf('EnvoyFilter', 'mine')).toHaveLength(1);
+});
+
+test('what one pilot has learnt the others know: a proxy that comes to them never meets it', async () => {
+  await settled(await apply(filter('mine', 'good')));
+  await settled(await apply(filter('mine', BAD)));
+  expect(refusals()).toEqual(['LDS!1']);
+  const second = await startPilot({
+    store: house.store,
+    clock: systemClock,
+    log: silentLogger,
+    http: '127.0.0.1:0',
+    xds: '127.0.0.1:0',
+    id: 'p2',
+    version: 'test',
+  });
+  try {
+    await second.whenReady;
+    for (const sidecar of sidecars) sidecar.reconnect(second.xdsAddress);
+    const [first] = running as [Running];
+    const fresh = connect(first, second.xdsAddress);
+    await fresh.until('its listeners', () => fresh.has('LDS').size > 0);
+    expect(JSON.stringify([...fresh.has('LDS').values()])).toContain('good');
+    fresh.close();
+    // At the first pilot no proxy is left that could tell it.
+    await settled(await apply(filter('mine', `${BAD}-too`)));
+    expect(refusals()).toEqual(['LDS!1']);
+    expect(await problemsOf('EnvoyFilter', 'mine')).toHaveLength(1);
+    await settled(await apply(filter('mine', 'better')));
+    expect(withListener('better')).toHaveLength(sidecars.length);
+  } finally {
+    await second.close();
+  }
 });

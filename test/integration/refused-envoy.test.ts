@@ -74,7 +74,7 @@ describe.skipIf(isEnvoyMissing())('a definition that Envoy refuses', () => {
       metrics: await port(),
       upstreams: {},
     };
-    return proxy([{ service: 'reviews' }], { instance, address: '127.0.0.1', ports });
+    return proxy([{ service: 'reviews' }, { service: 'productpage' }], { instance, address: '127.0.0.1', ports });
   }
 
   const ask = (...argv: readonly string[]): Promise<CliResult> =>
@@ -147,10 +147,23 @@ describe.skipIf(isEnvoyMissing())('a definition that Envoy refuses', () => {
     }
   });
 
+  test('of any other kind is found out and undone, with what came at the same time left in effect', async () => {
+    const route = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: productpage }
+spec: { hosts: [productpage], http: [{ headers: { request: { set: { x-mine: '%NO_SUCH_WORD%' } } }, route: [{ destination: { host: productpage } }] }] }`;
+    const done = await apply(yamls(route, answers(404)));
+    expect(done).toMatchObject({
+      exit: 1,
+      stderr: expect.stringMatching(/MESH2018.*VirtualService productpage.*NO_SUCH_WORD/s),
+    });
+    for (const { scope } of sidecars) expect(await statusAt(scope)).toBe('404');
+  });
+
   test('is told again when nothing of it was corrected, and forgotten when it was', async () => {
     expect(await apply(filter('tag', BAD))).toMatchObject({ exit: 1, stderr: expect.stringContaining('MESH2018') });
     expect(await apply(filter('tag', `${GOOD} `))).toMatchObject({ exit: 0 });
     const { items } = await house.get<List<ProxyItem>>('/v1/proxies');
-    expect(items.filter(({ refused }) => refused !== undefined)).toEqual([]);
+    expect(items.flatMap(({ refused = [] }) => refused.filter(({ kind }) => kind === 'EnvoyFilter'))).toEqual([]);
   });
 });
