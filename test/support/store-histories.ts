@@ -125,7 +125,7 @@ function resourcesIn(state: StoreState): View['byType'] {
 function translated(state: StoreState): View['byType'] {
   const resources = translate(snapshotOf(state), scope);
   const { byType, failures } = encodeResources(resources, undefined);
-  if (failures.length > 0) throw new Error(failures.join('\n'));
+  if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('\n'));
   for (const { name, digest } of byType.get(resourceType('RDS').typeUrl)?.values() ?? [])
     clustersByDigest.set(digest, [...new Set(clustersNamed(resources.routes.get(name)))]);
   return byType;
