@@ -4,8 +4,11 @@ import { defineConfig } from 'vitest/config';
 
 const testDir = path.join(import.meta.dirname, 'test');
 
-/** Values in, values out, or real gRPC and HTTP inside of one process. No module holds state, so files share one. */
-const inProcess = { pool: 'threads', isolate: false, testTimeout: 10_000 } as const;
+/**
+ * Values in, values out, or real gRPC and HTTP inside of one process. No module holds state, so files share one. The limits are for
+ * what hangs: on a busy machine a property of thousands of cases takes ten times as long.
+ */
+const inProcess = { pool: 'threads', isolate: false, testTimeout: 60_000, hookTimeout: 60_000 } as const;
 /** Real etcd, Envoy and Docker: one file at a time, since they share the machine's ports and its two cores. */
 const onMachine = { pool: 'forks', fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 } as const;
 

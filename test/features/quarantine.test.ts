@@ -153,6 +153,9 @@ test('any other definition is found out after the fact, and undone', async () =>
   expect([routes('reviews-1'), routes('details-2')]).toEqual(callers);
   expect(await problemsOf('VirtualService', 'reviews')).toEqual([expect.stringContaining('no such thing')]);
   expect(await problemsOf('VirtualService', 'details')).toEqual([]);
+  // What `mesh resolve` decides on is what the proxies have.
+  const view = JSON.stringify(await house.get<object>('/v1/caller-view?host=reviews&namespace=default'));
+  expect([view.includes('reviews-1'), view.includes(BAD)]).toEqual([true, false]);
 });
 
 test('a pilot that starts again knows, and so does a proxy that comes anew', async () => {

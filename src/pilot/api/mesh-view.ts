@@ -1,7 +1,9 @@
 /** All that runs and all that is reported about it, at one revision of the store, for one request. */
 import type { EvictionStatus } from '../../model/api.js';
+import type { Definition } from '../../model/definition.js';
 import type { AckStatus, LoadFact, NodeStatus, PilotStatus } from '../../model/leased-values.js';
 import { fullName } from '../../model/names.js';
+import type { Refusal } from '../../model/refusal.js';
 import type { Release } from '../../model/release.js';
 import { valueOf } from '../../model/stored-value.js';
 import type { Entry } from '../../store/store.js';
@@ -11,13 +13,17 @@ import { evictionStatus } from '../eviction/shown.js';
 import { meshRanges } from '../mesh-ranges.js';
 import { type MeshState, meshStateOf } from '../mesh-state.js';
 import { readNamingRoots } from '../naming-roots.js';
+import { refusedIn } from '../quarantine/in-effect.js';
 import { grayStatus } from '../release/gray-status.js';
 import { publishedEntries } from '../staged.js';
+import { readRefusal } from '../stored-values.js';
 import { ackStateOf } from '../wait-for-acks.js';
 import type { ApiContext } from './context.js';
 
 export interface MeshView {
   readonly state: MeshState;
+  /** Definitions that are not in effect as they stand. */
+  readonly refused: ReadonlyMap<Definition, Refusal>;
   readonly nodes: ReadonlyMap<string, NodeStatus>;
   readonly pilots: readonly PilotStatus[];
   readonly acks: ReadonlyMap<string, AckStatus>;
@@ -43,6 +49,7 @@ export function meshViewOf(api: ApiContext, listed: readonly Entry[], storeRevis
   const nodes = new Map<string, NodeStatus>();
   const facts = new Map<string, LoadFact[]>();
   const releasedAt = new Map<string, bigint>();
+  const refusals: Refusal[] = [];
   for (const { key, value, modRevision } of entries) {
     const parsed = keys.parse(key);
     if (parsed?.kind === 'node') {
@@ -54,13 +61,17 @@ export function meshViewOf(api: ApiContext, listed: readonly Entry[], storeRevis
       if (fact !== undefined) facts.set(service, [...(facts.get(service) ?? []), fact]);
     } else if (parsed?.kind === 'release') {
       releasedAt.set(fullName(parsed.namespace, parsed.service), modRevision);
+    } else if (parsed?.kind === 'quarantine') {
+      const refusal = readRefusal(value);
+      if (refusal !== undefined) refusals.push(refusal);
     }
   }
   const state = meshStateOf(entries, storeRevision, { keys, kinds: api.kinds });
   const batch = { storeRevision, puts: entries, deletes: [], relisted: true, regressed: false };
   const leader = entries.find(({ key }) => key === keys.leader(PILOT_ROLE))?.value;
   const eviction = evictionStatus(state, followFacts(noFacts, batch, keys), leader);
-  return { state, nodes, facts, releasedAt, eviction, ...ackStateOf(entries, keys) };
+  const refused = refusedIn(state.snapshot.definitions, refusals, api.kinds);
+  return { state, refused, nodes, facts, releasedAt, eviction, ...ackStateOf(entries, keys) };
 }
 
 export function grayStatusIn(view: MeshView, release: Release) {

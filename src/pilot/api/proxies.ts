@@ -17,6 +17,7 @@ import { MeshError, messageOf } from '../../runtime/mesh-error.js';
 import { callerView } from '../caller-view.js';
 import { indexAfter } from '../operations/apply.js';
 import { proxyChanges } from '../proxy-changes.js';
+import { inEffect } from '../quarantine/in-effect.js';
 import { waitAcks } from './acks.js';
 import type { ApiContext, LivePilot } from './context.js';
 import { listOf } from './lists.js';
@@ -76,7 +77,8 @@ export function proxyRoutes(api: ApiContext): readonly Route[] {
       }),
       answer: 'CallerView',
       async handle({ query, signal }) {
-        return callerView((await readMeshView(api, signal)).state.snapshot, query);
+        const { state, refused } = await readMeshView(api, signal);
+        return callerView(inEffect(state.snapshot, refused, api.kinds), query);
       },
     }),
     defineRoute({

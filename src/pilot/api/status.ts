@@ -49,7 +49,7 @@ function statusOf(api: ApiContext, view: MeshView, failure: string | undefined):
     releases: [...snapshot.releases.values()].map((release) => grayStatusIn(view, release)),
     eviction: view.eviction,
     trustedNetworks: api.live?.trustedNetworks ?? [],
-    refused: (api.live?.refusals() ?? []).slice(0, MAX_FINDINGS).map(refusedDefinition),
+    refused: [...view.refused.values()].slice(0, MAX_FINDINGS).map(refusedDefinition),
     findings: [...view.state.findings].slice(0, MAX_FINDINGS).map(([key, { message }]) => ({ key, message })),
   };
 }

@@ -13,9 +13,9 @@ import type { Clock } from '../../runtime/clock.js';
 import type { Logger } from '../../runtime/logger.js';
 import { untilAborted } from '../../runtime/until-aborted.js';
 import type { Rejection } from '../../xds/ads-host.js';
-import { storedDefinition } from '../stored-values.js';
 import type { ProxyScope, TranslatedResources } from '../translate/index.js';
 import { documentDigest } from './document-digest.js';
+import { holdsInstead, refusedIn, replacementsFor } from './in-effect.js';
 import { asOf, changedDefinitions, type Replacements, withReplaced } from './overlay.js';
 import { isOfOneHost, isTouched, resourcesDiffer } from './touched.js';
 import { accepted, keepOnly, refused, type Step, type Trial, tryAll, tryHalves, tryWithout } from './trial.js';
@@ -27,7 +27,7 @@ const MAX_CANARIES = 3;
 /** Contents that were accepted once, so that going back to them is not tried again. */
 const MAX_PROVEN = 5_000;
 /** More suspects are not looked at one by one before they are tried. */
-const MAX_LOOKED_AT = 32;
+const MAX_LOOKED_AT = 8;
 
 /** In these a user can write whatever Envoy's messages can hold. */
 const triedKinds: readonly AnyKind[] = [envoyFilterKind, wasmPluginKind];
@@ -96,7 +96,6 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   const subjects = new Set<Subject>();
   /** By definition. */
   const refusals = new Map<string, Refusal>();
-  const insteads = new WeakMap<Refusal, Definition>();
   /** Of the kinds that are tried, what everybody has: by definition. */
   const proven = new Map<string, Definition>();
   const provenDigests = new Set<string>();
@@ -108,6 +107,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   const quiet = new Set<() => void>();
   let raw: MeshSnapshot | undefined;
   let inEffect = new Map<Definition, Refusal>();
+  let instead: Replacements = new Map();
   let forAll: Replacements = new Map();
   let forCanary: Replacements = new Map();
   /** With nothing held. */
@@ -126,31 +126,12 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     return kind !== undefined && raw?.definitions.get(kind, one.namespace, one.name) === one;
   };
 
-  const definitionOf = ({ kind, namespace, name: called }: Refusal): Definition | undefined => {
-    const row = kindOf.get(kind);
-    return row && raw?.definitions.get(row, namespace, called);
-  };
-
-  const insteadOf = (refusal: Refusal): Definition | undefined => {
-    if (refusal.instead === undefined) return undefined;
-    let instead = insteads.get(refusal);
-    if (instead === undefined) {
-      instead = storedDefinition(refusal.instead, refusal.namespace, kinds);
-      if (instead === undefined) return undefined; // its kind has another shape by now
-      insteads.set(refusal, instead);
-    }
-    return instead;
-  };
-
   /** Brings everything that depends on the snapshot or on a verdict up to date. */
   const settle = (): void => {
     if (raw === undefined) return;
     const before = inEffect;
-    inEffect = new Map();
-    for (const refusal of refusals.values()) {
-      const definition = definitionOf(refusal);
-      if (definition !== undefined && documentDigest(definition) === refusal.digest) inEffect.set(definition, refusal);
-    }
+    inEffect = refusedIn(raw.definitions, refusals.values(), kinds);
+    instead = replacementsFor(inEffect, kinds);
     const still = new Set(inEffect.values());
     for (const refusal of before.values()) {
       if (still.has(refusal) || refusals.get(name(refusal)) !== refusal) continue;
@@ -158,9 +139,8 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       options.ended(refusal);
     }
     hold(raw);
-    const instead = [...inEffect].map(([one, refusal]) => [one, insteadOf(refusal)] as const);
     forAll = sameReplacements(forAll, new Map([...instead, ...held]));
-    forTrial = sameReplacements(forTrial, new Map(instead));
+    forTrial = sameReplacements(forTrial, instead);
     const untested = [...(running?.suspects ?? [])].filter(([one]) => !running?.trial.testing.includes(one));
     const others = [...held].filter(([one]) => !running?.suspects.has(one));
     forCanary = sameReplacements(forCanary, new Map([...instead, ...others, ...untested]));
@@ -174,12 +154,11 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     const named = new Map(now.map((one) => [name(one), one]));
     for (const key of proven.keys()) if (!named.has(key)) proven.delete(key);
     for (const [key, one] of named) {
-      const refusal = inEffect.get(one);
-      if (refusal !== undefined) {
+      if (inEffect.has(one)) {
         held.delete(one);
-        const instead = insteadOf(refusal);
-        if (instead === undefined) proven.delete(key);
-        else proven.set(key, instead);
+        const was = instead.get(one);
+        if (was === undefined) proven.delete(key);
+        else proven.set(key, was);
       } else if (isFirst || provenDigests.has(documentDigest(one))) prove(one);
       else if (proven.get(key) !== one) held.set(one, proven.get(key));
     }
@@ -276,9 +255,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       prove(definition);
     }
     if (step.guilty !== undefined && rejection !== undefined) {
-      const instead = one.suspects.get(step.guilty);
+      const was = one.suspects.get(step.guilty);
       one.suspects.delete(step.guilty);
-      convict(step.guilty, instead, one.canary, rejection);
+      convict(step.guilty, was, one.canary, rejection);
     }
     if (step.next === undefined) return end();
     one.trial = step.next;
@@ -290,7 +269,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
 
   const convict = (
     definition: Definition,
-    instead: Definition | undefined,
+    was: Definition | undefined,
     { scope }: Subject,
     { type, error, resources }: Rejection,
   ): void => {
@@ -304,9 +283,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
       resource: `${type} ${resources[0]?.name ?? ''}`,
       proxy: scope.id,
       at: clock.now(),
-      ...(instead === undefined ? {} : { instead: instead.document }),
+      ...(was === undefined ? {} : { instead: was.document }),
     };
-    if (instead !== undefined) insteads.set(refusal, instead);
+    if (was !== undefined) holdsInstead(refusal, was);
     refusals.set(name(refusal), refusal);
     provenDigests.delete(refusal.digest);
     log.warn(
@@ -361,15 +340,10 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   const isStanding = (subject: Subject, { type, resources }: Rejection): boolean =>
     resources.some(({ name: called, digest }) => subject.isServed(type, called, digest));
 
-  const isToBlame = (
-    subject: Subject,
-    definition: Definition,
-    instead: Definition | undefined,
-    rejection: Rejection,
-  ) => {
+  const isToBlame = (subject: Subject, definition: Definition, was: Definition | undefined, rejection: Rejection) => {
     const now = holds(subject);
     if (now === undefined) return false;
-    const without = translate(withReplaced(now, new Map([[definition, instead]])), subject.scope);
+    const without = translate(withReplaced(now, new Map([[definition, was]])), subject.scope);
     const has = translate(now, subject.scope);
     return has !== undefined && without !== undefined && isTouched(rejection, has, without);
   };
@@ -409,10 +383,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     if (now === undefined) return;
     const since = subject.acknowledged;
     const changed = since ? changedDefinitions(since.definitions, now.definitions, kinds) : unproven(subject, now);
-    const suspects =
-      changed.size > MAX_LOOKED_AT
-        ? [...changed]
-        : [...changed].filter(([one, instead]) => isToBlame(subject, one, instead, rejection));
+    const suspects = [...changed].filter(
+      ([one, was]) => isThere(one) && (changed.size > MAX_LOOKED_AT || isToBlame(subject, one, was, rejection)),
+    );
     const [only] = suspects;
     if (only === undefined) {
       log.error({ proxy: subject.scope.id, ...rejection }, 'a proxy refuses what no definition has changed');
