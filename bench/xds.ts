@@ -3,16 +3,16 @@
  * proxy, with real translation and a real etcd, beside servers that send prepared bytes (`raw`) and go-control-plane's snapshot
  * cache, in turn, in one run on one machine. The Go programs are not ours: MESH_BENCH_TOOLS names the folder that has them.
  */
-import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { machine } from '../test/support/machine.js';
-import { root, run } from '../test/support/mesh-process.js';
+import { root } from '../test/support/mesh-process.js';
 import { type Arrival, type LoadClient, startLoad } from './xds/load-client.js';
 import { cpuSeconds, residentMiB } from './xds/measured-process.js';
 import { type Server, type Shape, startFloor, startOurs } from './xds/servers.js';
+import { buildTool } from './xds/tools.js';
 
 const shapes: Readonly<Record<string, Shape>> = {
   '100x10x200': { services: 100, endpoints: 10, proxies: 200, upstreams: 100 },
@@ -42,18 +42,6 @@ const round = (value: number, digits = 1): number => Math.round(value * 10 ** di
 function median(list: readonly number[]): number {
   const sorted = list.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-/** Builds what is older than its source, which Go itself finds out. */
-async function build(name: string): Promise<string> {
-  const source = path.resolve(root, process.env['MESH_BENCH_TOOLS'] ?? '../shared/tools', name);
-  if (!existsSync(source))
-    throw new Error(`${name} is not at ${source}: set MESH_BENCH_TOOLS to the folder that has it`);
-  const binary = path.join(root, '.cache/bench', name);
-  await mkdir(path.dirname(binary), { recursive: true });
-  const built = await run('go', ['-C', source, 'build', '-mod=readonly', '-buildvcs=false', '-o', binary, '.']);
-  if (built.code !== 0) throw new Error(`go build ${name}: ${built.stderr}`);
-  return binary;
 }
 
 interface Change {
@@ -163,7 +151,7 @@ async function reconnectAll({ pid }: Server, load: LoadClient, streams: number):
 
 async function main(): Promise<void> {
   const loadBefore = loadavg()[0];
-  const [xdsload, floor] = [await build('xdsload'), await build('xds-floor')];
+  const [xdsload, floor] = [await buildTool('xdsload'), await buildTool('xds-floor')];
   const servers: Readonly<Record<string, (shape: Shape) => Promise<Server>>> = {
     ours: startOurs,
     raw: (shape) => startFloor(floor, 'raw', shape),

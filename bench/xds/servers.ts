@@ -38,6 +38,12 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** Ours alone can also be kept busy. */
+export interface OurServer extends Server {
+  /** A change of another endpoint of the same service; answers when it is committed. */
+  touch(n: number): Promise<void>;
+}
+
 const PORT = 80;
 
 export async function startFloor(binary: string, impl: string, shape: Shape): Promise<Server> {
@@ -82,7 +88,7 @@ async function timed(change: () => Promise<unknown>): Promise<number> {
 const now = (): number => performance.timeOrigin + performance.now();
 
 /** The same mesh as definitions and registered instances: two versions a service, a split, half of the instances each. */
-export async function startOurs(shape: Shape): Promise<Server> {
+export async function startOurs(shape: Shape): Promise<OurServer> {
   const etcd = await startEtcd();
   const pilot = await pilotProcess('p1', { storeUrl: etcd.url });
   const { pid } = await pilot.start();
@@ -100,7 +106,12 @@ export async function startOurs(shape: Shape): Promise<Server> {
   const store = await openStore(etcd.url, { clock: systemClock, log: silentLogger, timeoutMs: 15_000 });
   await registerAll(store, names, shape.endpoints);
   await everythingServed(pilot.server);
-  const first = recordOf('svc-0', 0, 0);
+  const [first, second] = [recordOf('svc-0', 0, 0), recordOf('svc-0', 0, 1)];
+  const writeState = async (record: InstanceRecord, n: number): Promise<void> => {
+    const value = JSON.stringify({ ...record, state: n % 2 === 1 ? 'draining' : 'healthy' });
+    const key = store.keys.instance(record.node, record.instance);
+    await store.transact({ compare: [], put: [{ key, value }], delete: [] });
+  };
   const client = new Etcd3({ hosts: [`http://${etcd.address}`] });
   const committed = async (key: string, change: () => Promise<unknown>): Promise<number> => {
     const watcher = await client.watch().key(key).create();
@@ -125,11 +136,8 @@ export async function startOurs(shape: Shape): Promise<Server> {
       const key = store.keys.def('VirtualService', 'default', 'svc-0');
       return committed(key, () => post(`${pilot.server}/v1/apply`, body));
     },
-    setEndpoint(n) {
-      const value = JSON.stringify({ ...first, state: n % 2 === 1 ? 'draining' : 'healthy' });
-      const key = store.keys.instance(first.node, first.instance);
-      return committed(key, () => store.transact({ compare: [], put: [{ key, value }], delete: [] }));
-    },
+    setEndpoint: (n) => committed(store.keys.instance(first.node, first.instance), () => writeState(first, n)),
+    touch: (n) => writeState(second, n),
     async stop() {
       client.close();
       await store.close();

@@ -34,11 +34,21 @@ export interface FlipStage {
   write(dialect: Dialect, extra: Extra): Promise<ApplyResponse>;
   /** The pilot that serves the caller; undefined while none does. */
   serving(): Promise<PilotProcess | undefined>;
+  /** Figures that a pilot tells Prometheus about itself. */
+  figures(pilot: PilotProcess): Promise<PilotFigures>;
   /** The caller has acknowledged all that one of the pilots serves to it. */
   settled(): Promise<void>;
   /** How many versions of the dialect's host the caller has clusters for. */
   extras(dialect: Dialect): Promise<readonly string[]>;
   close(): Promise<void>;
+}
+
+export interface PilotFigures {
+  readonly heapMiB: number;
+  readonly files: number;
+  /** Responses that were acknowledged, or refused, so far. */
+  readonly acked: number;
+  readonly refused: number;
 }
 
 const authorities: Readonly<Record<Dialect, string>> = { istio: 'books.example.com:9080', own: 'reviews:9080' };
@@ -74,7 +84,7 @@ export async function openFlipStage(): Promise<FlipStage> {
       );
       return lists.flat().filter(([{ id }, { proxy, connectedTo }]) => proxy === caller.id && connectedTo === id);
     };
-    return {
+    const stage: FlipStage = {
       pilots,
       caller,
       load: (dialect, perSecond) =>
@@ -83,6 +93,7 @@ export async function openFlipStage(): Promise<FlipStage> {
         const text = extra === undefined ? base : `${base}\n---\n${yamlOf(documentsOf[dialect](extra))}`;
         return writeTo(pilots, text, { prune: { part: dialect } });
       },
+      figures: figuresOf,
       serving: async () => (await proxies())[0]?.[0],
       async settled() {
         await until('the caller has it all', async () => (await proxies()).some(([, item]) => isSynced(item)), 30_000);
@@ -90,10 +101,24 @@ export async function openFlipStage(): Promise<FlipStage> {
       extras: async (dialect) => (await caller.clusters()).filter((name) => isExtraOf(dialect, name)),
       close,
     };
+    await stage.settled();
+    return stage;
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+async function figuresOf({ server }: PilotProcess): Promise<PilotFigures> {
+  const text = await (await fetch(`${server}/metrics`)).text();
+  const sum = (pattern: RegExp): number =>
+    [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0);
+  return {
+    heapMiB: sum(/^(?:nodejs_heap_size_used|nodejs_external_memory)_bytes (\S+)/gm) / 2 ** 20,
+    files: sum(/^process_open_fds (\S+)/gm),
+    acked: sum(/^mesh_xds_pushes_total\{.*result="ack".*\} (\S+)/gm),
+    refused: sum(/^mesh_xds_pushes_total\{.*result="nack".*\} (\S+)/gm),
+  };
 }
 
 function isSynced({ types }: ProxyItem): boolean {

@@ -152,6 +152,7 @@ export class ModelProxy {
     const names = new Set(resources.map((resource) => resource.name));
     const gone = isExact ? [...has.keys()].filter((name) => !names.has(name)) : removed;
     for (const resource of taken) {
+      if (!this.wants(resource)) continue; // nobody listens to it any more
       if (short === 'CDS' && has.get(resource.name)?.digest !== resource.digest) this.#renew(resource);
       if (short === 'EDS') this.#warm(resource.name);
       has.set(resource.name, resource);

@@ -1,0 +1,134 @@
+/** Goal: a mesh that changes all day costs its pilots no more in the evening: no memory, no open files. */
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import type { PlannedUpstream } from '../../src/model/node-plan.js';
+import { isEnvoyMissing } from '../support/envoy.js';
+import { hasEtcd } from '../support/etcd.js';
+import { dialects, type Extra, type FlipStage, openFlipStage } from '../support/flip-stage.js';
+import { nodePlan, plannedInstance } from '../support/node-plans.js';
+import { scenario } from '../support/scenario.js';
+import { connectSidecar, type Sidecar } from '../support/sidecar-client.js';
+
+const CHANGE_EVERY_MS = 1000;
+const RATE = 50;
+/** Streams of other proxies, of which one comes anew with each change. */
+const STREAMS = 20;
+/** The lowest of a window is what is left after a collection. */
+const WINDOW_MS = 60_000;
+/** Of the time, and 5 minutes at most: until all paths are compiled and what is kept of the past is full. */
+const WARM_SHARE = 0.4;
+const MAX_WARM_MS = 300_000;
+const MAX_SLOPE_MIB = 1;
+const PER_MS = 600_000;
+
+const extras: readonly Extra[] = ['v2', 'v3', undefined];
+
+interface Sample {
+  readonly atMs: number;
+  readonly heapMiB: number;
+  readonly files: number;
+}
+
+describe.skipIf(isEnvoyMissing() || !hasEtcd())('all day', () => {
+  let stage: FlipStage;
+  beforeAll(async () => {
+    stage = await openFlipStage();
+  });
+  afterAll(() => stage?.close());
+
+  scenario(
+    'xds-soak',
+    'a change a second, with proxies that come and go',
+    { suite: { seconds: 6 }, lab: { seconds: 1800 } },
+    async ({ parameters: { seconds }, isLab, ...scene }) => {
+      const [pilot] = stage.pilots;
+      const load = await stage.load('own', RATE);
+      scene.defer(async () => void (await load.stop()));
+      const sidecars: Sidecar[] = [];
+      scene.defer(() => {
+        for (const sidecar of sidecars) sidecar.close();
+      });
+      const samples: Sample[] = [];
+      const startedMs = performance.now();
+      const passedMs = (): number => performance.now() - startedMs;
+      for (let i = 0; passedMs() < seconds * 1000; i++) {
+        const dialect = dialects[i % dialects.length] ?? 'own';
+        await stage.write(dialect, extras[Math.floor(i / dialects.length) % extras.length]);
+        if (sidecars.length >= STREAMS) sidecars.shift()?.close();
+        sidecars.push(connect(pilot.xds, i));
+        const { heapMiB, files } = await stage.figures(pilot);
+        samples.push({ atMs: passedMs(), heapMiB, files });
+        await new Promise((resolve) => setTimeout(resolve, CHANGE_EVERY_MS - (passedMs() % CHANGE_EVERY_MS)));
+      }
+      const lastedMs = passedMs();
+      await stage.settled();
+      const { sent, failed, failures } = await load.stop();
+      expect(failures).toEqual([]);
+      const warmMs = Math.min(MAX_WARM_MS, lastedMs * WARM_SHARE);
+      const warm = samples.filter(({ atMs }) => atMs > warmMs);
+      const files = growthOf(warm.map((one) => one.files));
+      const slope = slopeOf(lowest(warm, isLab ? WINDOW_MS : CHANGE_EVERY_MS));
+      const { acked, refused } = await stage.figures(pilot);
+      // Streams of this test end at their own pace.
+      expect(files).toBeLessThanOrEqual(STREAMS);
+      expect(refused).toBe(0);
+      if (isLab) expect(slope).toBeLessThan(MAX_SLOPE_MIB);
+      return {
+        lastedMs,
+        sent,
+        failed,
+        recoveredMs: 0,
+        facts: {
+          changes: samples.length,
+          'responses acknowledged': acked,
+          'MiB more per 10 minutes': Math.round(slope * 100) / 100,
+          'MiB at the end': Math.round(samples.at(-1)?.heapMiB ?? 0),
+          'more open files': files,
+          'seconds of warm-up': Math.round(warmMs / 1000),
+        },
+      };
+    },
+  );
+});
+
+/** Another instance of `web` each time. */
+function connect(address: string, i: number): Sidecar {
+  const upstreams: readonly PlannedUpstream[] = [
+    {
+      mode: 'proxy',
+      name: 'reviews',
+      namespace: 'default',
+      service: 'reviews',
+      port: 9080,
+      protocol: 'http',
+      listener: undefined,
+    },
+  ];
+  const instance = plannedInstance({ instance: `web-v1-${100 + i}`, upstreams });
+  return connectSidecar(address, nodePlan(1, [instance], { node: 'callers' }), instance);
+}
+
+/** Of the second half against the first. */
+function growthOf(values: readonly number[]): number {
+  const half = Math.floor(values.length / 2);
+  return Math.max(...values.slice(half)) - Math.max(...values.slice(0, half));
+}
+
+/** The lowest sample of each window. */
+function lowest(samples: readonly Sample[], windowMs: number): readonly Sample[] {
+  const windows = new Map<number, Sample>();
+  for (const sample of samples) {
+    const window = Math.floor(sample.atMs / windowMs);
+    const least = windows.get(window);
+    if (least === undefined || sample.heapMiB < least.heapMiB) windows.set(window, sample);
+  }
+  return [...windows.values()];
+}
+
+/** Least squares, in MiB per 10 minutes. */
+function slopeOf(samples: readonly Sample[]): number {
+  const mean = (of: (sample: Sample) => number): number =>
+    samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
+  const [meanMs, meanMiB] = [mean(({ atMs }) => atMs), mean(({ heapMiB }) => heapMiB)];
+  const covariance = mean(({ atMs, heapMiB }) => (atMs - meanMs) * (heapMiB - meanMiB));
+  return (covariance / mean(({ atMs }) => (atMs - meanMs) ** 2)) * PER_MS;
+}
