@@ -5,6 +5,7 @@ import { destinationRuleKind } from './destination-rule.js';
 import { envoyFilterKind } from './envoy-filter.js';
 import { gatewayKind } from './gateway.js';
 import { proxyConfigKind } from './proxy-config.js';
+import { requestAuthenticationKind } from './request-authentication.js';
 import { serviceEntryKind } from './service-entry.js';
 import { sidecarKind } from './sidecar.js';
 import { telemetryKind } from './telemetry.js';
@@ -24,6 +25,7 @@ export const istioKinds: readonly AnyKind[] = [
   sidecarKind,
   envoyFilterKind,
   authorizationPolicyKind,
+  requestAuthenticationKind,
   telemetryKind,
   proxyConfigKind,
   wasmPluginKind,

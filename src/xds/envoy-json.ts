@@ -90,6 +90,11 @@ export type {
 export type { RouteConfigurationJson } from './generated/envoy/config/route/v3/route_pb.js';
 export type { ExtAuthzJson } from './generated/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js';
 export type {
+  JwtAuthenticationJson,
+  JwtProviderJson,
+  JwtRequirementJson,
+} from './generated/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
+export type {
   HttpConnectionManager_TracingJson,
   HttpConnectionManager_UpgradeConfigJson,
   HttpConnectionManagerJson,

@@ -14,6 +14,7 @@ import type {
 } from '../../xds/envoy-json.js';
 import { cidrRange } from './cidr-range.js';
 import { escaped } from './escaped.js';
+import { PAYLOAD, TOKENS } from './request-authentication.js';
 import { withAliases } from './trust-domain.js';
 
 export interface RuleScene {
@@ -292,9 +293,6 @@ function ofTrustDomain(value: string): PrincipalJson {
 function starred(value: string, star: string): string {
   return value.split('*').map(escaped).join(star);
 }
-
-const TOKENS = 'envoy.filters.http.jwt_authn';
-const PAYLOAD = 'payload';
 
 /** ISSUER/SUBJECT: an issuer is a URL mostly, so the last slash parts them. */
 function requestPrincipal(value: string): PrincipalJson {

@@ -40,7 +40,7 @@ function isSingle({ endpoints = [] }: ClusterLoadAssignmentJson): boolean {
   return endpoints.length === 1 && endpoints[0]?.lbEndpoints?.length === 1;
 }
 
-const dnsLookup = {
+export const dnsLookup = {
   dnsLookupFamily: 'V4_PREFERRED',
   respectDnsTtl: true,
   dnsRefreshRate: '30s',

@@ -4,12 +4,13 @@
  */
 import { authorizationPolicyKind } from '../../dsl/authorization-policy.js';
 import { peerOf } from '../../dsl/provider.js';
+import { requestAuthenticationKind } from '../../dsl/request-authentication.js';
 import { sidecarKind } from '../../dsl/sidecar.js';
 import { findProvider } from '../../model/extension-provider.js';
 import { defaultMesh, MESH_NAME, type MeshSpec, meshKind } from '../../model/mesh.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { fullName, outboundClusterName } from '../../model/names.js';
-import type { FilterJson, HttpConnectionManagerJson, ListenerJson } from '../../xds/envoy-json.js';
+import type { ClusterJson, FilterJson, HttpConnectionManagerJson, ListenerJson } from '../../xds/envoy-json.js';
 import { audienceOf } from './audience.js';
 import {
   type AuthorizationPolicy,
@@ -23,10 +24,12 @@ import {
 import { byName } from './by-name.js';
 import type { Callee } from './envoy-clusters.js';
 import { noConnect } from './http-connection.js';
+import { keyCluster, keyClusterName } from './key-cluster.js';
 import { indexOf } from './mesh-index.js';
 import type { ProxyScope } from './proxy.js';
 import { findPeer, reaching } from './reaching.js';
 import { remember, sameContent, sameList } from './remember.js';
+import { jwtRulesFor, keyHostOf, tokenGuard } from './request-authentication.js';
 import { requestLimit } from './request-limit.js';
 import type { TranslatedResources } from './resources.js';
 import { type Sidecar, sidecarOf } from './sidecar-scope.js';
@@ -39,15 +42,46 @@ export function guarded(
   resources: TranslatedResources,
 ): TranslatedResources {
   const policies = policiesOf(snapshot, scope);
+  const tokens = tokensOf(snapshot, scope);
   const { services } = indexOf(snapshot.definitions);
   const route = services.get(fullName(scope.namespace, scope.service))?.route;
   const limit = route === undefined ? [] : requestLimit(route);
-  if (policies.length === 0 && limit.length === 0) return resources;
+  if (policies.length + tokens.http.length + limit.length === 0) return resources;
   const { rules, custom, judges } = authorizationOf(snapshot, scope, policies);
   // Istio's order: a judge of the user's own, the tokens, and then the rules, which may ask for what the tokens say. Who may come in is counted.
-  const http = sameList([...custom.http, ...rules.http, ...limit]);
+  const http = sameList([...custom.http, ...tokens.http, ...rules.http, ...limit]);
   const network = sameList([...custom.network, ...rules.network]);
-  return reaching(snapshot, audienceOf(scope), withGuards(resources, http, network), judges);
+  const asked = [...new Set([...judges, ...tokens.keyHosts])];
+  return reaching(snapshot, audienceOf(scope), withGuards(resources, http, network), asked, tokens.clusters);
+}
+
+interface Tokens {
+  readonly http: Guards['http'];
+  /** Hosts of the mesh that have keys. */
+  readonly keyHosts: readonly Callee[];
+  /** Of hosts outside that have keys. */
+  readonly clusters: readonly ClusterJson[];
+}
+
+const noTokens: Tokens = { http: [], keyHosts: [], clusters: [] };
+
+function tokensOf(snapshot: MeshSnapshot, scope: ProxyScope): Tokens {
+  const all = snapshot.definitions.all(requestAuthenticationKind);
+  if (all.length === 0) return noTokens;
+  const audience = audienceOf(scope);
+  const rules = jwtRulesFor(all, audience.caller, indexOf(snapshot.definitions).rootNamespace);
+  const keyHosts = new Map<string, Callee>();
+  const clusters: ClusterJson[] = [];
+  const clusterOf: Record<string, string> = {};
+  for (const uri of new Set(rules.flatMap(({ jwksUri }) => jwksUri ?? []))) {
+    const { host, port, isTls } = keyHostOf(uri);
+    const callee = findPeer(snapshot, audience, { host, namespace: scope.namespace, port });
+    if (callee === undefined) clusters.push(keyCluster({ host, port, isTls }));
+    else keyHosts.set(callee.entry.host, callee);
+    clusterOf[uri] =
+      callee === undefined ? keyClusterName({ host, port }) : outboundClusterName(port, '', callee.entry.host);
+  }
+  return { http: tokenGuard(rules, sameContent(clusterOf)), keyHosts: [...keyHosts.values()], clusters };
 }
 
 function policiesOf({ definitions }: MeshSnapshot, scope: ProxyScope): readonly AuthorizationPolicy[] {

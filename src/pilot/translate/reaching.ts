@@ -1,5 +1,6 @@
 /** Hosts that a proxy asks or reports to by itself, whatever its app calls. */
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
+import type { ClusterJson } from '../../xds/envoy-json.js';
 import type { Audience } from './audience.js';
 import { byName, layered } from './by-name.js';
 import { callerPolicy } from './caller-policy.js';
@@ -21,14 +22,15 @@ export function findPeer(
   return calleeOf(found, callerPolicy(found, caller, index.rootNamespace));
 }
 
-/** With the Envoy clusters of these as well. */
+/** With the Envoy clusters of these as well, and with clusters of its own. */
 export function reaching(
   snapshot: MeshSnapshot,
   audience: Audience,
   resources: TranslatedResources,
   peers: readonly Callee[],
+  own: readonly ClusterJson[] = [],
 ): TranslatedResources {
-  if (peers.length === 0) return resources;
+  if (peers.length + own.length === 0) return resources;
   const { clusters, endpoints } = reachedClusters(
     snapshot,
     audience,
@@ -37,7 +39,7 @@ export function reaching(
   return withClusters(
     resources,
     byName(
-      clusters.filter(({ name = '' }) => !resources.clusters.has(name)),
+      [...clusters, ...own].filter(({ name = '' }) => !resources.clusters.has(name)),
       ({ name }) => name,
     ),
     byName(

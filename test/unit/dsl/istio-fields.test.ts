@@ -31,7 +31,9 @@ const isRefused = (kind: AnyKind, path: string): boolean =>
 function missing(kind: AnyKind, fields: readonly string[]): readonly string[] {
   const known = new Set(pathsOf(specSchema(kind)));
   const refused = [...known].filter((path) => isRefused(kind, path));
-  return fields.filter((path) => !known.has(path) && !refused.some((above) => path.startsWith(`${above}.`)));
+  // Istio lists one field in two spellings, and every field is read in both.
+  const inOneSpelling = fields.map((path) => path.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()));
+  return inOneSpelling.filter((path) => !known.has(path) && !refused.some((above) => path.startsWith(`${above}.`)));
 }
 
 /** Kinds that Istio has and we do not. */
