@@ -3,6 +3,8 @@ import { CommanderError } from 'commander';
 import { expect, it } from 'vitest';
 import { createProgram } from '../../../src/cli/parser.js';
 import { commands } from '../../../src/cli/table.js';
+import { allKinds } from '../../../src/dsl/kinds.js';
+import { parseDefinitions } from '../../../src/model/parse.js';
 import { fencedBlocks, meshCalls, pages, readPage } from '../../support/doc-commands.js';
 import { planWorld, readWorld, worldOf } from '../../support/worlds.js';
 
@@ -54,6 +56,15 @@ it.each([
   ['get services -o xml', 'no -o "xml"'],
 ])('is told that mesh %s is wrong', async (line, message) => {
   expect(await complaint(line.split(' '))).toContain(message);
+});
+
+const examples = pages.flatMap((page) =>
+  fencedBlocks(readPage(page), 'yaml').map(({ line, text }) => [`${page}:${line}`, text] as const),
+);
+
+/** An example may leave out what it is about besides: that is what a page is for. */
+it.each(examples.filter(([, text]) => /^kind: /m.test(text)))('%s is made of right definitions', (name, text) => {
+  expect(parseDefinitions([{ name, text }], allKinds).problems).toEqual([]);
 });
 
 it('a service of your own: its definitions hold together and can be planned', () => {
