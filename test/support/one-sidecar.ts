@@ -18,8 +18,8 @@ const run = promisify(execFile);
 export interface OneSidecar {
   readonly scope: ProxyScope;
   readonly envoy: Envoy;
-  /** Waits until Envoy has taken it all; throws when it refuses anything. */
-  apply(yaml: string, endpoints?: readonly Endpoint[]): Promise<void>;
+  /** Waits until Envoy has taken it all; throws when it refuses anything. `reader` is whose configuration it is given, by default its own. */
+  apply(yaml: string, endpoints?: readonly Endpoint[], reader?: ProxyScope): Promise<void>;
   /** Waits until Envoy has refused a part of it, and answers what it says; the rest goes on its way. */
   refusal(yaml: string, endpoints?: readonly Endpoint[]): Promise<string>;
   /** curl, with the answer's head. */
@@ -51,8 +51,8 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
     return { view: () => views.get(reading.scope.id) as View, closed: () => undefined };
   }
 
-  function publish(yaml: string, endpoints: readonly Endpoint[] = []): void {
-    const { byType, failures } = encodeResources(translate(world({ yaml, endpoints }), scope), undefined);
+  function publish(yaml: string, endpoints: readonly Endpoint[] = [], reader = scope): void {
+    const { byType, failures } = encodeResources(translate(world({ yaml, endpoints }), reader), undefined);
     if (failures.length > 0) throw new Error(failures.map(({ message }) => message).join('\n'));
     views.set(scope.id, { storeRevision: (revision += 1n), byType });
     xds.server.changed();
@@ -73,8 +73,8 @@ export async function startOneSidecar(over: Partial<ProxyScope> = {}): Promise<O
   return {
     scope,
     envoy,
-    async apply(yaml, endpoints) {
-      publish(yaml, endpoints);
+    async apply(yaml, endpoints, reader) {
+      publish(yaml, endpoints, reader);
       await until(`revision ${revision} acknowledged`, acked);
     },
     async refusal(yaml, endpoints) {
