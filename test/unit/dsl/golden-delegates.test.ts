@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 import { conflicts, mergeDelegate } from '../../../src/dsl/delegate.js';
 import type { HttpRule, IstioMatch } from '../../../src/dsl/virtual-service-shape.js';
+import { unseenMutants } from '../../support/golden.js';
 
 const folder = path.resolve(import.meta.dirname, '../../../fixtures/conformance/istio/golden');
 
@@ -41,6 +42,16 @@ interface Merge {
 it.each(linesOf<Merge>('delegate-merge.jsonl'))('merge %i', (_line, { root, delegate, merged = [] }) => {
   const { rules } = mergeDelegate(rule(root), delegate.map(rule));
   expect(withoutDefaults(rules)).toEqual(withoutDefaults(merged.map(rule)));
+});
+
+it('a merge would be seen to differ in every field', () => {
+  const merges = linesOf<Merge>('delegate-merge.jsonl').map(([line, { root, delegate }]) => {
+    const said = withoutDefaults(mergeDelegate(rule(root), delegate.map(rule)).rules) as object;
+    return [String(line), said] as const;
+  });
+  const { mutants, unseen } = unseenMutants(merges, withoutDefaults);
+  expect(mutants).toBeGreaterThan(50);
+  expect(unseen).toEqual([]);
 });
 
 /** Maps without entries, false and undefined: what is not said. */

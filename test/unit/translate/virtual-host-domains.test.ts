@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { translate } from '../../../src/pilot/translate/index.js';
+import { unseenMutants } from '../../support/golden.js';
 import { proxy, uncheckedWorld } from '../../support/mesh-world.js';
 
 interface Row {
@@ -75,12 +76,19 @@ describe('the names of a host', () => {
 
   it.each(judged.map((row) => [`${row.hostname} from ${row.proxyDomain}`, row] as const))('%s', (_name, row) => {
     const here = domainsHere(row);
-    expect(compared(here)).toEqual(compared(row.domains));
-    expect(
-      here
-        .filter((domain) => domain.endsWith(`:${row.port}`))
-        .map((d) => d.slice(0, -`:${row.port}`.length))
-        .toSorted(),
-    ).toEqual(compared(here));
+    expect(normal(here, row.port)).toEqual({ bare: compared(row.domains), ported: compared(row.domains) });
+  });
+
+  it('would be seen to differ in every domain', () => {
+    const named = judged.map((row, i) => [String(i), domainsHere(row)] as const);
+    const { mutants, unseen } = unseenMutants(named, (here, i) => normal(here, (judged[Number(i)] as Row).port));
+    expect(mutants).toBeGreaterThan(500);
+    expect(unseen).toEqual([]);
   });
 });
+
+/** Every name stands there with the port, and without where a bare name means this port. */
+function normal(here: readonly string[], port: number): object {
+  const ported = here.filter((domain) => domain.endsWith(`:${port}`));
+  return { bare: compared(here), ported: ported.map((domain) => domain.slice(0, -`:${port}`.length)).toSorted() };
+}
