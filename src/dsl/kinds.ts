@@ -4,6 +4,7 @@ import { authorizationPolicyKind } from './authorization-policy.js';
 import { destinationRuleKind } from './destination-rule.js';
 import { envoyFilterKind } from './envoy-filter.js';
 import { gatewayKind } from './gateway.js';
+import { peerAuthenticationKind } from './peer-authentication.js';
 import { proxyConfigKind } from './proxy-config.js';
 import { requestAuthenticationKind } from './request-authentication.js';
 import { serviceEntryKind } from './service-entry.js';
@@ -25,6 +26,7 @@ export const istioKinds: readonly AnyKind[] = [
   sidecarKind,
   envoyFilterKind,
   authorizationPolicyKind,
+  peerAuthenticationKind,
   requestAuthenticationKind,
   telemetryKind,
   proxyConfigKind,

@@ -19,6 +19,8 @@ export interface ProxyMetadata {
   readonly revision: number;
   /** Present for an Envoy without an app. */
   readonly gateway?: true;
+  /** A folder that it may read. */
+  readonly certificates?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: InstancePorts;
   readonly servicePorts: PlannedInstance['servicePorts'];

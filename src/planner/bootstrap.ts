@@ -44,11 +44,12 @@ export const ADMIN = 'admin';
 const ADMIN_SOCKET_MODE = 0o660;
 
 export function proxyMetadata(plan: NodePlan, instance: PlannedInstance): ProxyMetadata {
-  const { namespace, service, version, labels, ports, servicePorts, upstreams, revision } = instance;
+  const { namespace, service, version, labels, ports, servicePorts, upstreams, revision, certificates } = instance;
   const { node, cluster, address } = plan;
   const name = { namespace, service, version, instance: instance.instance };
   const gateway = isGateway(instance) ? { gateway: true as const } : {};
-  return { ...name, ...gateway, node, cluster, address, revision, labels, ports, servicePorts, upstreams };
+  const folder = certificates === undefined ? {} : { certificates };
+  return { ...name, ...gateway, ...folder, node, cluster, address, revision, labels, ports, servicePorts, upstreams };
 }
 
 export function instanceBootstrap(plan: NodePlan, instance: PlannedInstance): Bootstrap {

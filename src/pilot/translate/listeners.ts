@@ -16,6 +16,8 @@ import { callerReplies } from './caller-replies.js';
 import { cidrRange } from './cidr-range.js';
 import { inboundHttp, outboundHttp } from './http-connection.js';
 import { tunnelled } from './onward-tunnel.js';
+import { entranceChains } from './peer-chains.js';
+import { type Entrance, entranceAt, type Peers } from './peers.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { remember, sameContent } from './remember.js';
 import { inboundName } from './routes.js';
@@ -28,9 +30,9 @@ const ACCEPTS_PER_EVENT = 16;
 const TUNNEL = 'tunnel';
 
 /** Everything but the listeners of TCP upstreams, which depend on rules. */
-export const fixedListeners: (scope: ProxyScope) => readonly ListenerJson[] = remember(
-  (scope: ProxyScope): readonly ListenerJson[] => [
-    ...scope.servicePorts.map((port, i) => inbound(scope, port, i)),
+export const fixedListeners: (scope: ProxyScope, peers: Peers) => readonly ListenerJson[] = remember(
+  (scope: ProxyScope, peers: Peers): readonly ListenerJson[] => [
+    ...scope.servicePorts.map((port, i) => inbound(scope, port, i, entranceAt(peers, port.port))),
     outbound(scope),
     tunnel(scope),
     ...scope.upstreams.filter(isHttpListener).map((upstream) => upstreamListener(scope, upstream)),
@@ -82,6 +84,7 @@ function inbound(
   scope: ProxyScope,
   { name: portName, port, protocol }: ProxyScope['servicePorts'][number],
   index: number,
+  entrance: Entrance,
 ): ListenerJson {
   return inboundListener(scope, {
     name: index === 0 ? 'inbound' : inboundName(port),
@@ -89,6 +92,7 @@ function inbound(
     protocol,
     clusterName: inboundClusterName(port),
     routeName: inboundName(port),
+    entrance,
   });
 }
 
@@ -98,22 +102,30 @@ export interface Inlet {
   readonly protocol: Protocol;
   readonly clusterName: string;
   readonly routeName: string;
-  /** TLS that ends here. */
+  readonly entrance: Entrance;
+  /** TLS of the app's own that ends here, where callers come in plain. */
   readonly tls?: ServerTls | undefined;
 }
 
 export function inboundListener(
   scope: ProxyScope,
-  { name, address, protocol, clusterName, routeName, tls }: Inlet,
+  { name, address, protocol, clusterName, routeName, entrance, tls }: Inlet,
 ): ListenerJson {
   const filter =
     protocol === 'tcp'
       ? tcpProxy('inbound', name, { cluster: clusterName })
       : inboundHttp({ listener: name, routeConfig: routeName, defaultHost: scope.service });
-  if (tls === undefined) return listener(name, address, filter, 'INBOUND');
+  if (tls === undefined || entrance.kind !== 'plain') {
+    const chains = entranceChains(entrance, filter, protocol === 'tcp' ? 'tcp' : 'http');
+    const waiting = entrance.kind === 'both' && protocol === 'tcp' ? notForever : {};
+    return { ...listenerOf(name, address, chains, 'INBOUND'), ...waiting };
+  }
   const transportSocket = downstreamTls(tls, protocol === 'tcp' ? [] : ['h2', 'http/1.1']);
   return listenerOf(name, address, [{ filters: [filter], transportSocket }], 'INBOUND');
 }
+
+/** Some clients let the server speak first: theirs is not TLS. */
+const notForever = { listenerFiltersTimeout: '1s', continueOnListenerFiltersTimeout: true };
 
 /** For the hosts of a Sidecar's egress; `isConnectAllowed` where it is a proxy, as the shared port is. */
 export function egressHttpListener(

@@ -107,6 +107,8 @@ export interface MeshIndex {
   /** What a host in a definition of a namespace means. */
   fullHost(host: string, namespace: string): string;
   readonly rootNamespace: string;
+  /** The mesh's own, and those that mean the same. */
+  readonly trustDomains: readonly string[];
   /** Of every destination, where nothing else is said. */
   readonly trafficDefaults: MeshSpec['defaultTrafficPolicy'];
   /** By `<ns>/<name>`. */
@@ -154,7 +156,7 @@ export const visibleHosts: (index: MeshIndex, callerNamespace: string) => readon
 
 export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((definitions: DefinitionView) => {
   const mesh = definitions.get(meshKind, undefined, MESH_NAME)?.spec ?? defaultMesh;
-  const { domain, rootNamespace } = mesh;
+  const { domain, rootNamespace, trustDomain, trustDomainAliases } = mesh;
   const full = fullHostsIn(definitions);
   const versions = groupBy(definitions.all(versionKind), (v) => fullName(v.namespace as string, v.spec.service));
   const routes = groupBy(definitions.all(routeKind), (r) => fullName(r.namespace as string, r.spec.service));
@@ -200,6 +202,7 @@ export const indexOf: (definitions: DefinitionView) => MeshIndex = remember((def
     domain,
     fullHost: full,
     rootNamespace,
+    trustDomains: [trustDomain, ...trustDomainAliases],
     trafficDefaults: mesh.defaultTrafficPolicy,
     services,
     external,

@@ -60,6 +60,7 @@ function scopeOf(node: EnvoyNode): ProxyScope {
     node: field('node'),
     cluster: field('cluster'),
     address: field('address'),
+    ...(mesh['certificates'] === undefined ? {} : { certificates: field('certificates') }),
     locality: localityAt(node.locality.region, node.locality.zone, node.locality.subZone),
     labels: mesh['labels'] === undefined ? {} : texts(mesh['labels'], 'metadata.mesh.labels'),
     ports: {

@@ -22,6 +22,53 @@ export function downstreamTls(tls: ServerTls, protocols: readonly string[]): Tra
   };
 }
 
+/** Certificates of the mesh, in a folder that the proxy may read, and who may have signed itself a caller of it. */
+export interface MeshIdentity {
+  readonly folder: string;
+  readonly trustDomains: readonly string[];
+}
+
+/** By Istio's names of files. Whose name is in none of the trust domains is no caller of the mesh, whoever signed it. */
+export function meshTls({ folder, trustDomains }: MeshIdentity, protocols: readonly string[]): TransportSocketJson {
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typedConfig: any('envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', {
+      commonTlsContext: {
+        tlsParams: {
+          tlsMinimumProtocolVersion: 'TLSv1_2',
+          tlsMaximumProtocolVersion: 'TLSv1_3',
+          cipherSuites: MESH_CIPHERS,
+        },
+        tlsCertificates: [
+          {
+            certificateChain: { filename: `${folder}/cert-chain.pem` },
+            privateKey: { filename: `${folder}/key.pem` },
+          },
+        ],
+        validationContext: {
+          trustedCa: { filename: `${folder}/root-cert.pem` },
+          matchTypedSubjectAltNames: trustDomains.map((domain) => ({
+            sanType: 'URI',
+            matcher: { prefix: `spiffe://${domain}/` },
+          })),
+        },
+        ...(protocols.length === 0 ? {} : { alpnProtocols: [...protocols] }),
+      },
+      requireClientCertificate: true,
+    }),
+  };
+}
+
+/** Istio's, in its order. */
+const MESH_CIPHERS = [
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'AES256-GCM-SHA384',
+  'AES128-GCM-SHA256',
+];
+
 function parameters({ minProtocolVersion, maxProtocolVersion, cipherSuites }: ServerTls): TlsParametersJson {
   return {
     tlsMinimumProtocolVersion: envoyVersion(minProtocolVersion === 'TLS_AUTO' ? 'TLSV1_2' : minProtocolVersion),

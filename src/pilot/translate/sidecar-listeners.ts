@@ -9,6 +9,7 @@ import type { AddressJson, ClusterJson, ListenerJson, RouteConfigurationJson } f
 import { appCluster, type ConnectionPool } from './clusters.js';
 import { egressHttpListener, egressTcpListener, inboundListener, type PassedOn } from './listeners.js';
 import type { HostPort, MeshHost } from './mesh-index.js';
+import { entranceAt, type Peers } from './peers.js';
 import type { ProxyScope } from './proxy.js';
 import { remember } from './remember.js';
 import { inboundName, inboundRoutesNamed } from './routes.js';
@@ -69,11 +70,11 @@ export interface Ingress {
 const none: Ingress = { listeners: [], clusters: [], routes: [] };
 
 /** Beside the listeners of the service's own ports, which are what others find in the registry. */
-export const ingressOf: (scope: ProxyScope, sidecar: Sidecar | undefined) => Ingress = remember(
-  (scope: ProxyScope, sidecar: Sidecar | undefined): Ingress => {
+export const ingressOf: (scope: ProxyScope, sidecar: Sidecar | undefined, peers: Peers) => Ingress = remember(
+  (scope: ProxyScope, sidecar: Sidecar | undefined, peers: Peers): Ingress => {
     if (sidecar === undefined || sidecar.spec.ingress.length === 0) return none;
     const { ingress, inboundConnectionPool } = sidecar.spec;
-    const made = ingress.map((one) => ingressAt(one, scope, inboundConnectionPool));
+    const made = ingress.map((one) => ingressAt(one, scope, inboundConnectionPool, peers));
     return {
       listeners: made.map(({ listener }) => listener),
       clusters: made.map(({ cluster }) => cluster),
@@ -86,6 +87,7 @@ function ingressAt(
   { port, bind, defaultEndpoint, connectionPool, tls }: SidecarIngress,
   scope: ProxyScope,
   pool: ConnectionPool | undefined,
+  peers: Peers,
 ): { listener: ListenerJson; cluster: ClusterJson; routes: RouteConfigurationJson | undefined } {
   const ended = tls === undefined || isPassedThrough(tls) ? undefined : tls;
   const isHttps = ended !== undefined && port.protocol?.toUpperCase() === 'HTTPS';
@@ -107,6 +109,7 @@ function ingressAt(
     protocol,
     clusterName,
     routeName,
+    entrance: entranceAt(peers, port.number),
     tls: ended,
   });
   const routes = protocol === 'tcp' ? undefined : inboundRoutesNamed(routeName, clusterName, protocol);

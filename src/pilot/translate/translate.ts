@@ -13,6 +13,7 @@ import { fixedListeners, tcpUpstreamListener, upstreamListenerName } from './lis
 import type { MeshHost } from './mesh-index.js';
 import { type Outbound, outboundOf, targetsIn } from './outbound.js';
 import { patched } from './patched.js';
+import { type Peers, peerProblems, peersOf } from './peers.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { remember } from './remember.js';
@@ -36,28 +37,35 @@ export function translate(snapshot: MeshSnapshot, scope: ProxyScope): Translated
 
 function translateSidecar(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
   const audience = audienceOf(scope);
-  return own(scope, audience.caller, outboundOf(snapshot, audience));
+  return own(scope, audience.caller, outboundOf(snapshot, audience), peersOf(snapshot, scope));
 }
 
-const own = remember((scope: ProxyScope, caller: Caller, outbound: Outbound): TranslatedResources => {
+const own = remember((scope: ProxyScope, caller: Caller, outbound: Outbound, peers: Peers): TranslatedResources => {
   const upstreams = ownListeners(scope, outbound);
   return {
-    clusters: withShared(ownClusters(scope, outbound.sidecar), outbound.clusters),
+    clusters: withShared(ownClusters(scope, outbound.sidecar, peers), outbound.clusters),
     endpoints: outbound.endpoints,
-    listeners: byName(listenersOf(scope, caller, outbound, upstreams), (listener) => listener.name),
+    listeners: byName(listenersOf(scope, caller, outbound, upstreams, peers), (listener) => listener.name),
     routes: withShared(
-      byName(routesOf(scope, caller, outbound, upstreams), (routes) => routes.name),
+      byName(routesOf(scope, caller, outbound, upstreams, peers), (routes) => routes.name),
       outbound.routes,
     ),
     runtime: runtimeLayers,
     extensions: noExtensions,
-    problems: [...outbound.problems, ...missingUpstreams(scope, outbound)],
+    problems: [
+      ...outbound.problems,
+      ...missingUpstreams(scope, outbound),
+      ...peerProblems(scope, outbound.sidecar, peers),
+    ],
   };
 });
 
-const ownClusters = remember((scope: ProxyScope, sidecar: Sidecar | undefined) => {
+const ownClusters = remember((scope: ProxyScope, sidecar: Sidecar | undefined, peers: Peers) => {
   const inbound = inboundClusters(scope, sidecar?.spec.inboundConnectionPool);
-  return byName([...inbound, ...ingressOf(scope, sidecar).clusters, tunnelCluster(scope)], (cluster) => cluster.name);
+  return byName(
+    [...inbound, ...ingressOf(scope, sidecar, peers).clusters, tunnelCluster(scope)],
+    (cluster) => cluster.name,
+  );
 });
 
 function routesOf(
@@ -65,6 +73,7 @@ function routesOf(
   caller: Caller,
   outbound: Outbound,
   upstreams: readonly OwnListener[],
+  peers: Peers,
 ): readonly RouteConfigurationJson[] {
   const inbound = scope.servicePorts.filter((port) => port.protocol !== 'tcp').map(inboundRoutes);
   const listeners = upstreams
@@ -75,7 +84,7 @@ function routesOf(
       const { port, rules } = found;
       return upstreamRoutes(port, rulesFor(rules, caller, port.port), targetsIn(outbound, found), name);
     });
-  return [...inbound, ...ingressOf(scope, outbound.sidecar).routes, ...listeners];
+  return [...inbound, ...ingressOf(scope, outbound.sidecar, peers).routes, ...listeners];
 }
 
 function listenersOf(
@@ -83,6 +92,7 @@ function listenersOf(
   caller: Caller,
   { reachable, sidecar, listeners: egress }: Outbound,
   upstreams: readonly OwnListener[],
+  peers: Peers,
 ): readonly ListenerJson[] {
   const tcp = upstreams.flatMap(({ upstream, found }) => {
     if (upstream.protocol !== 'tcp' || found === undefined) return [];
@@ -100,9 +110,9 @@ function listenersOf(
     isRequestPort(port?.protocol),
   );
   return [
-    ...fixedListeners(scope),
+    ...fixedListeners(scope, peers),
     ...tcp,
-    ...ingressOf(scope, sidecar).listeners,
+    ...ingressOf(scope, sidecar, peers).listeners,
     ...requests.map((one) => egressHttp(scope, one)),
     ...egress,
   ];
