@@ -101,11 +101,15 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   const provenDigests = new Set<string>();
   /** Not tried to the end, each with what everybody has instead. */
   const held = new Map<Definition, Definition | undefined>();
+  /** Refusals whose keys are gone: until the next snapshot, which may say why. */
   const orphans = new Set<string>();
+  /** Canaries that have said nothing. */
   const silent = new Set<Subject>();
+  /** What each proxy refused last, and nobody has looked into yet. */
   const grievances = new Map<Subject, Rejection>();
   const quiet = new Set<() => void>();
   let raw: MeshSnapshot | undefined;
+  /** Refusals of what `raw` says, and what holds in its place. */
   let inEffect = new Map<Definition, Refusal>();
   let instead: Replacements = new Map();
   let forAll: Replacements = new Map();
@@ -113,7 +117,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   /** With nothing held. */
   let forTrial: Replacements = new Map();
   let running: Running | undefined;
+  /** Refusals on their way to the store. */
   let writing = 0;
+  let isFirst = true;
   let isClosed = false;
   /** What may be said to be acknowledged while a trial is under way. */
   let decided: bigint | undefined;
@@ -164,7 +170,6 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     }
     isFirst = false;
   };
-  let isFirst = true;
 
   const prove = (definition: Definition): void => {
     held.delete(definition);
@@ -178,8 +183,9 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   const holds = (subject: Subject): MeshSnapshot | undefined => {
     if (raw === undefined) return undefined;
     const snapshot = withReplaced(raw, subject === running?.canary ? forCanary : forAll);
-    const isOpen = decided !== undefined && (running !== undefined || writing > 0);
-    return isOpen && decided !== undefined && decided < raw.storeRevision ? asOf(snapshot, String(decided)) : snapshot;
+    const isDecided = running === undefined && writing === 0;
+    if (isDecided || decided === undefined || decided >= raw.storeRevision) return snapshot;
+    return asOf(snapshot, String(decided));
   };
 
   /** Later, since whoever brings a verdict is in the middle of something. */
