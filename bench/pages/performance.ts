@@ -46,6 +46,26 @@ interface RegistryResult {
   readonly machine: Machine;
 }
 
+interface Cost {
+  readonly kBPerProxy: number;
+  readonly coldCpuMsPerProxy: number;
+  readonly memoryKiBPerProxy: number;
+  readonly changeCpuMsPerProxy: number;
+}
+
+interface ChurnResult {
+  readonly storm: {
+    readonly changes: number;
+    readonly seconds: number;
+    readonly pushesPerProxy: number;
+    readonly lastValueMs: { readonly p50: number; readonly p99: number };
+  };
+  readonly idle: { readonly cpuPercent: number };
+  readonly growth: { readonly small: Cost; readonly large: Cost; readonly ratio: Readonly<Record<string, number>> };
+  readonly at: string;
+  readonly machine: Machine;
+}
+
 const NOTE = '<!-- Made by `npm run docs` from bench/results. Run the benches, do not change this page. -->\n';
 
 export function performancePage(): string {
@@ -55,6 +75,7 @@ Ratios count, not the figures: each run measures a reference beside us, on the s
 and translated; the time runs from the commit, as a bare watcher of the store sees it, to the moment a proxy has the whole message.
 
 ${xdsSection(read<XdsResult>('xds-delta.json'))}
+${churnSection(read<ChurnResult>('churn.json'))}
 ${registrySection(read<RegistryResult>('registry.json'))}`;
 }
 
@@ -106,6 +127,24 @@ function cells({ cold, route, endpoint, reconnect, idleCpuPercent, memoryMiB }: 
 function shapeOf(name: string): string {
   const [services, endpoints, proxies] = name.split('x');
   return `${services} services of ${endpoints} instances, ${proxies} proxies`;
+}
+
+function churnSection({ storm, idle, growth, at, machine }: ChurnResult): string {
+  const cost = ({ kBPerProxy, coldCpuMsPerProxy, memoryKiBPerProxy, changeCpuMsPerProxy }: Cost): string =>
+    `${kBPerProxy} kB sent, ${coldCpuMsPerProxy} ms of CPU, ${memoryKiBPerProxy} KiB of memory; ${changeCpuMsPerProxy} ms of CPU for a change`;
+  const ratios = Object.entries(growth.ratio).map(([what, ratio]) => `${what} ${ratio}`);
+  return `## A busy, a quiet and a growing mesh
+
+\`npm run bench -- churn\`; ${on(machine, at)}.
+
+| | |
+| --- | --- |
+| ${storm.changes} changes of one service in ${storm.seconds} s, 200 proxies | ${storm.pushesPerProxy} pushes per proxy; the last value is everywhere p50 ${storm.lastValueMs.p50} ms, p99 ${storm.lastValueMs.p99} ms after its commit |
+| nothing changes, 200 proxies | ${idle.cpuPercent} % of a core |
+| a proxy with 10 upstreams among 100 services | ${cost(growth.small)} |
+| the same among 1000 services | ${cost(growth.large)} |
+| ratio | ${ratios.join(', ')} |
+`;
 }
 
 function registrySection({
