@@ -45,7 +45,7 @@ const sourceSchema = z
     notIpBlocks: listOf(subnetField, 'None of these'),
     remoteIpBlocks: listOf(
       subnetField,
-      'Addresses of those who ask. A sidecar believes nobody who says that it asks for another: here they are those of ipBlocks',
+      'Addresses of those who ask, as the last of X-Forwarded-For says, which anybody who reaches the port can write; without it, those of ipBlocks',
     ),
     notRemoteIpBlocks: listOf(subnetField, 'None of these'),
   })

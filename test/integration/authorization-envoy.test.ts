@@ -248,9 +248,24 @@ spec:
     }
   });
 
-  test('a header that says that it asks for another is believed of nobody', async () => {
+  test('who asks for another is that other to remoteIpBlocks, and itself to ipBlocks', async () => {
     await apply(policy('rules: [{ from: [{ source: { remoteIpBlocks: [9.9.9.0/24] } }] }]'));
+    expect(await status('/')).toBe(403);
+    expect(await status('/', '-H', 'x-forwarded-for: 1.2.3.4, 9.9.9.9')).toBe(200);
+    await apply(policy('rules: [{ from: [{ source: { ipBlocks: [9.9.9.0/24] } }] }]'));
     expect(await status('/', '-H', 'x-forwarded-for: 9.9.9.9')).toBe(403);
+  });
+
+  test('a caller without a sidecar does not steer Envoy by headers', async () => {
+    await apply();
+    const steering = ['-H', 'x-envoy-upstream-rq-timeout-ms: 20', '-H', 'x-want-delay: 0.1'];
+    for (const header of [
+      'x-other: 1',
+      'x-forwarded-for: 9.9.9.9',
+      'x-forwarded-for: 10.0.0.1',
+      'x-envoy-internal: true',
+    ])
+      expect([header, await status('/', ...steering, '-H', header)]).toEqual([header, 200]);
   });
 
   test('a dry run refuses nothing, and is counted', async () => {

@@ -16,8 +16,9 @@ import { http2Limits } from './upstream-protocol.js';
 /** Shared by all: bounds on time and size, and no header of a caller that steers Envoy. */
 const common: HttpConnectionManagerJson = {
   codecType: 'AUTO',
-  // Nobody is "internal", so Envoy removes the x-envoy-* headers by which a caller would steer timeouts and retries.
-  internalAddressConfig: {},
+  // Nobody is "internal", so Envoy removes the x-envoy-* headers by which a caller would steer timeouts and retries. An empty list
+  // would mean all private addresses, as X-Forwarded-For gives them: this is nobody's.
+  internalAddressConfig: { cidrRanges: [{ addressPrefix: '::', prefixLen: 128 }] },
   serverHeaderTransformation: 'PASS_THROUGH',
   // One id from the first caller to the last callee.
   preserveExternalRequestId: true,
@@ -69,8 +70,8 @@ export function outboundHttp(side: HttpSide): FilterJson {
 /** From other sidecars and from anybody who has the address: paths are made canonical before policy looks at them. */
 export function inboundHttp(side: Omit<HttpSide, 'localReplies' | 'isConnectAllowed'>): FilterJson {
   return connectionManager({ ...side, isConnectAllowed: false, localReplies: undeliveredReplies }, 'inbound', {
-    // The peer's own address counts, not what it says of itself.
-    useRemoteAddress: true,
+    // Who asks is who an edge before us says that it is, as in Istio: `remoteIpBlocks` mean that. `ipBlocks` mean the peer itself.
+    useRemoteAddress: false,
     mergeSlashes: true,
     pathWithEscapedSlashesAction: 'REJECT_REQUEST',
     forwardClientCertDetails: 'SANITIZE_SET',
