@@ -3,6 +3,7 @@ import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError } from '../runtime/mesh-error.js';
+import { type AdmissionLimits, createAdmission } from './admission.js';
 import { type AdsHost, type AdsServer, noMetrics, type ProxyStatus, type XdsMetrics } from './ads-host.js';
 import { ADS, discoveryServices } from './discovery-services.js';
 import { fanOut } from './fan-out.js';
@@ -14,16 +15,22 @@ import { lower, togetherOf } from './stream-status.js';
 
 /** One proxy needs one, or one per type; as many more live side by side while it reconnects. */
 const MAX_STREAMS_PER_PROXY = 16;
+/** A cold proxy costs about a millisecond: half of the processor is left for those that are served already. */
+const ADMISSION: AdmissionLimits = { perSecond: 500, burst: 250 };
+/** Give or take a fifth, so that streams that began together do not end together. */
+const MAX_AGE_MS = 30 * 60_000;
+const AGE_SPREAD = 0.2;
 const TICK_MS = 250;
 const DRAIN_MS = 2_000;
 /** Streams that end together come back together: 200 a second, but all of them within 6 s. */
 const END_SPACING_MS = 5;
 const MAX_ENDING_MS = 6_000;
 
-/** A peer that is gone without a word is noticed within 15 s; no request is longer than 4 MiB. */
+/** A peer that is gone without a word is noticed within 15 s, one without a stream may stay for 10 s; no request is longer than 4 MiB. */
 const channelOptions = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.max_connection_idle_ms': 10_000,
   'grpc.max_receive_message_length': 4 * 1024 * 1024,
   'grpc.max_send_message_length': -1,
   'grpc.max_concurrent_streams': 1_000,
@@ -34,6 +41,10 @@ export interface AdsServerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics?: XdsMetrics;
+  /** How many streams may begin in a second. Default 500, after 250 at once. */
+  readonly admission?: AdmissionLimits;
+  /** How old a stream may be, give or take a fifth. Default half an hour. */
+  readonly maxAgeMs?: number;
   /** How often proxies report their load. Default 1000. */
   readonly loadReportIntervalMs?: number;
   /** What the health service answers. Default yes. */
@@ -42,6 +53,7 @@ export interface AdsServerOptions {
 
 export function createAdsServer(options: AdsServerOptions): AdsServer {
   const { host, clock, logger, metrics = noMetrics, loadReportIntervalMs = 1_000, isServing = () => true } = options;
+  const { admission = ADMISSION, maxAgeMs = MAX_AGE_MS } = options;
   const server = new Server(channelOptions);
   const streams = new Set<AdsStream>();
   const streamsByProxy = new Map<string, Set<AdsStream>>();
@@ -57,6 +69,8 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     clock,
     logger,
     metrics,
+    admission: createAdmission(admission, clock),
+    ageLimitMs: () => maxAgeMs * (1 + AGE_SPREAD * (2 * Math.random() - 1)),
     acked: (stream: AdsStream): void => {
       const siblings = stream.node && streamsByProxy.get(stream.node.id);
       if (siblings) host.acked?.(stream.node, ackedRevisionOf(siblings));

@@ -25,20 +25,20 @@ export function readDeltaRequest(message: Buffer): Received<DeltaRequest> {
   let node: Buffer | undefined;
   let typeUrl = '';
   let nonce = '';
-  let error: string | undefined;
+  let refusal: Buffer | undefined;
   const subscribe: string[] = [];
   const unsubscribe: string[] = [];
   const initialVersions: [string, string][] = [];
   for (const { number, bytes } of fieldsOf(message)) {
     if (number === 1) node = bytes;
     else if (number === 2) typeUrl = bytes.toString();
-    else if (number === 3) subscribe.push(bytes.toString());
-    else if (number === 4) unsubscribe.push(bytes.toString());
-    else if (number === 5) initialVersions.push(readEntry(bytes));
+    else if (number === 3) add(subscribe, bytes.toString());
+    else if (number === 4) add(unsubscribe, bytes.toString());
+    else if (number === 5) add(initialVersions, readEntry(bytes));
     else if (number === 6) nonce = bytes.toString();
-    else if (number === 7) error = readStatus(bytes);
+    else if (number === 7) refusal = bytes;
   }
-  limitNames(Math.max(subscribe.length, unsubscribe.length, initialVersions.length));
+  const error = refusal && readStatus(refusal);
   return { node, request: { kind: 'delta', typeUrl, nonce, error, subscribe, unsubscribe, initialVersions } };
 }
 
@@ -48,29 +48,31 @@ export function readSotwRequest(message: Buffer): Received<SotwRequest> {
   let typeUrl = '';
   let nonce = '';
   let version = '';
-  let error: string | undefined;
+  let refusal: Buffer | undefined;
   const names: string[] = [];
   for (const { number, bytes } of fieldsOf(message)) {
     if (number === 1) version = bytes.toString();
     else if (number === 2) node = bytes;
-    else if (number === 3) names.push(bytes.toString());
+    else if (number === 3) add(names, bytes.toString());
     else if (number === 4) typeUrl = bytes.toString();
     else if (number === 5) nonce = bytes.toString();
-    else if (number === 6) error = readStatus(bytes);
+    else if (number === 6) refusal = bytes;
   }
-  limitNames(names.length);
+  const error = refusal && readStatus(refusal);
   return { node, request: { kind: 'sotw', typeUrl, nonce, error, names, version } };
 }
 
-function limitNames(count: number): void {
-  if (count > MAX_NAMES) throw new TooMuch(`${count} names in one request; at most ${MAX_NAMES} are served`);
+/** Refuses while it reads: of 4 MiB of names only the first are looked at. */
+function add<Item>(list: Item[], item: Item): void {
+  if (list.length >= MAX_NAMES) throw new TooMuch(`more names in one request than the ${MAX_NAMES} that are served`);
+  list.push(item);
 }
 
 /** An entry of a map<string, string>. */
 function readEntry(entry: Buffer): [string, string] {
   let key = '';
   let value = '';
-  for (const { number, bytes } of fieldsOf(entry)) {
+  for (const { number, bytes } of fieldsOf(entry, 2)) {
     if (number === 1) key = bytes.toString();
     else if (number === 2) value = bytes.toString();
   }

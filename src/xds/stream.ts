@@ -4,6 +4,7 @@ import { status } from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
+import type { Admission } from './admission.js';
 import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus, XdsMetrics } from './ads-host.js';
 import { createStreamState, nextStep, receive, type StreamState, updateView } from './ordering.js';
 import { MAX_NAMES, type Received, readDeltaRequest, readNode, readSotwRequest, TooMuch } from './read-request.js';
@@ -19,14 +20,18 @@ import { deltaDiscoveryResponse, discoveryResponse, type Pieces } from './wire.j
 export const ACK_TIMEOUT_MS = 30_000;
 /** A stream on which nothing is asked. Envoy opens such ones when it has two control planes, and does not leave them by itself. */
 export const FIRST_REQUEST_LIMIT_MS = 500;
-/** Messages that may wait while the host makes up its mind about a new proxy. */
+/** Messages, and their bytes, that may wait until a new proxy is let in and the host has made up its mind about it. */
 export const MAX_WAITING_MESSAGES = 64;
+export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 export interface StreamSurroundings {
   readonly host: AdsHost;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: XdsMetrics;
+  readonly admission: Admission;
+  /** When to ask a stream to begin anew; another number for each. */
+  ageLimitMs(): number;
   /** The stream has introduced itself. Throws when it is one too many. */
   joined(stream: AdsStream): void;
   left(stream: AdsStream): void;
@@ -40,12 +45,13 @@ export type EndReason =
   | 'silent'
   | 'resync'
   | 'sent away'
+  | 'aged'
   | 'ack timeout'
   | 'bad request'
   | 'too much'
   | 'refused';
 /** Nothing is wrong with these. */
-const ordinary: ReadonlySet<EndReason> = new Set(['client', 'shutdown', 'silent', 'resync', 'sent away']);
+const ordinary: ReadonlySet<EndReason> = new Set(['client', 'shutdown', 'silent', 'resync', 'sent away', 'aged']);
 
 export class AdsStream {
   readonly #call: ServerDuplexStream<Buffer, Pieces>;
@@ -56,10 +62,13 @@ export class AdsStream {
   readonly #abort = new AbortController();
   readonly #connectedSince: number;
   readonly #openedMs: number;
+  readonly #ageLimitMs: number;
   readonly #sentAtMs = new Map<ResourceShort, number>();
   readonly #ackedAt = new Map<ResourceShort, number>();
   readonly #unknownTypes = new Set<string>();
   #waiting: Request[] = [];
+  #waitingBytes = 0;
+  #hasSpoken = false;
   #node: ProxyNode | undefined;
   #handle: ProxyHandle | undefined;
   #state: StreamState | undefined;
@@ -78,6 +87,7 @@ export class AdsStream {
     this.#around = around;
     this.#connectedSince = around.clock.now();
     this.#openedMs = around.clock.monotonic();
+    this.#ageLimitMs = around.ageLimitMs();
     call.on('data', (message: Buffer) => this.#receive(message));
     call.on('end', () => this.end('client'));
     call.on('cancelled', () => this.end('client'));
@@ -99,11 +109,18 @@ export class AdsStream {
   /** Called a few times a second: what waits for time alone. */
   tick(nowMs: number): void {
     const oldestMs = Math.min(...this.#sentAtMs.values());
-    if (!this.#node && this.#openedMs + FIRST_REQUEST_LIMIT_MS <= nowMs) {
+    if (!this.#hasSpoken && this.#openedMs + FIRST_REQUEST_LIMIT_MS <= nowMs) {
       this.end('silent', status.UNAVAILABLE, `no request for ${FIRST_REQUEST_LIMIT_MS} ms`);
     } else if (oldestMs + ACK_TIMEOUT_MS <= nowMs) {
       this.end('ack timeout', status.DEADLINE_EXCEEDED, `no answer to a response for ${ACK_TIMEOUT_MS / 1000} s`);
+    } else if (this.#isAged(nowMs)) {
+      this.end('aged', status.UNAVAILABLE, 'connected for long; come back, here or to another control plane');
     } else if (this.#state && this.#wakeAtMs !== undefined && this.#wakeAtMs <= nowMs) this.#push(this.#state);
+  }
+
+  /** Between two control planes old streams spread over both. Not while it owes an answer: that would be sent again. */
+  #isAged(nowMs: number): boolean {
+    return this.#openedMs + this.#ageLimitMs <= nowMs && this.#sentAtMs.size === 0;
   }
 
   /** -1n before anything was. */
@@ -144,12 +161,10 @@ export class AdsStream {
     if (this.#abort.signal.aborted) return;
     try {
       const { node, request } = this.#read(message);
-      if (!this.#node) this.#introduce(node);
+      if (!this.#hasSpoken) this.#introduce(node);
       this.#earlier = withRequest(this.#earlier, request, this.#state);
       if (this.#state) this.#answer(this.#state, request);
-      else if (this.#waiting.length >= MAX_WAITING_MESSAGES)
-        throw new TooMuch('too many messages before the first answer');
-      else this.#waiting.push(request);
+      else this.#keep(request, message.length);
     } catch (error) {
       this.#endOver(error);
     }
@@ -167,11 +182,32 @@ export class AdsStream {
   }
 
   #introduce(bytes: Buffer | undefined): void {
-    const node = bytes && readNode(bytes, this.#call.getPeer());
-    if (!node?.id) throw new RangeError('the first message of a stream must carry a node with an id');
-    this.#node = node;
-    this.#around.joined(this);
-    void this.#connect(node); // its errors end the stream, inside
+    if (!bytes) throw new RangeError('the first message of a stream must carry a node with an id');
+    this.#hasSpoken = true;
+    void this.#enter(bytes); // its errors end the stream, inside
+  }
+
+  /** Nothing that costs is done for a stream before its turn. */
+  async #enter(bytes: Buffer): Promise<void> {
+    try {
+      const peer = this.#call.getPeer();
+      await this.#around.admission.enter(peer, this.#abort.signal);
+      const node = readNode(bytes, peer);
+      if (node.id === '') throw new RangeError('the first message of a stream must carry a node with an id');
+      this.#node = node;
+      this.#around.joined(this);
+      await this.#connect(node);
+    } catch (error) {
+      this.#endOver(error); // also of a stream that has left, to no effect
+    }
+  }
+
+  #keep(request: Request, bytes: number): void {
+    this.#waitingBytes += bytes;
+    if (this.#waiting.length >= MAX_WAITING_MESSAGES || this.#waitingBytes > MAX_WAITING_BYTES) {
+      throw new TooMuch('too many messages before the first answer');
+    }
+    this.#waiting.push(request);
   }
 
   async #connect(node: ProxyNode): Promise<void> {
