@@ -45,6 +45,12 @@ export const commands: readonly Row[] = [
   row(traffic, 'gray', 'Gray release: shift traffic to a new version, and back', () => import('./commands/gray.js')),
   row(traffic, 'resolve', 'Where a request goes, and why', () => import('./commands/resolve.js')),
   row(traffic, 'proxy', 'What the sidecars have and acknowledged', () => import('./commands/proxy.js')),
+  row(
+    traffic,
+    'sidecar',
+    'What calls for an instance: the bootstrap of a gRPC client',
+    () => import('./commands/sidecar.js'),
+  ),
   row(processes, 'pilot', 'Run a pilot: xDS and HTTP API', () => import('./commands/pilot.js')),
   row(processes, 'agent', "Run a node's agent", () => import('./commands/agent.js')),
   row(processes, 'store', 'The store itself: status, backup, copy, adopt', () => import('./commands/store.js')),

@@ -38,6 +38,11 @@ export function proxyId(namespace: string, service: string, instance: string, no
   return `${namespace}/${service}/${instance}@${node}`;
 }
 
+/** Of a gRPC client that calls as an instance by itself: the instance may have a sidecar beside it. */
+export function proxylessId(namespace: string, service: string, instance: string, node: string): string {
+  return `${proxyId(namespace, service, instance, node)}+grpc`;
+}
+
 /** Of a proxy id that is well formed. Both parts are fit to be the name of a folder. */
 export function proxyParts(id: string): { readonly instance: string; readonly node: string } | undefined {
   const [, instance, node] = /^[^/]+\/[^/]+\/([a-z0-9][a-z0-9.-]*)@([a-z0-9][a-z0-9-]*)$/.exec(id) ?? [];

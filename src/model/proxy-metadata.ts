@@ -21,6 +21,8 @@ export interface ProxyMetadata {
   readonly gateway?: true;
   /** A folder that it may read. */
   readonly certificates?: string | undefined;
+  /** Present for a gRPC client that calls without a proxy. */
+  readonly proxyless?: true;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: InstancePorts;
   readonly servicePorts: PlannedInstance['servicePorts'];

@@ -69,6 +69,7 @@ const nobody: Omit<ProxyScope, 'namespace' | 'upstreams'> = {
   locality: localityAt('', ''),
   ports: noPorts,
   isGateway: false,
+  isProxyless: false,
   servicePorts: [],
 };
 
@@ -95,6 +96,7 @@ export function scopeOfInstance(plan: NodePlan, instance: PlannedInstance): Prox
     locality: localityAt(plan.region, plan.zone),
     id: proxyId(proxy.namespace, proxy.service, proxy.instance, proxy.node),
     isGateway: isGateway(instance),
+    isProxyless: false,
     upstreams: upstreams.filter((upstream) => upstream.mode === 'proxy'),
   };
 }

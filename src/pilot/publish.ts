@@ -194,13 +194,16 @@ export function createPublisher(options: PublishOptions): Publisher {
         acknowledged = served.snapshot;
         if (acknowledged === quarantine.holds(subject)) quarantine.settled(subject);
       },
-      rejected: (rejection) => quarantine.rejected(subject, rejection),
+      // What gRPC cannot read is no reason to keep it from Envoys: it is told of in the status of this client alone.
+      rejected: (rejection) => {
+        if (!scope.isProxyless) quarantine.rejected(subject, rejection);
+      },
       close() {
         proxies.delete(proxy);
         quarantine.left(subject);
       },
     };
-    quarantine.joined(subject);
+    if (!scope.isProxyless) quarantine.joined(subject);
     proxies.add(proxy);
     try {
       refresh();

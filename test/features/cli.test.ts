@@ -194,6 +194,23 @@ describe('what runs', () => {
     expect(done.stderr).toMatch(/MESH2013 not reached in time by node-[ab]: reviews-v2-\d+ not started/);
   });
 
+  test('sidecar prints what a gRPC client needs to call as one instance of a service', async () => {
+    const printed = await ok('sidecar productpage --proxyless-bootstrap');
+    const bootstrap = JSON.parse(printed.stdout) as { xds_servers: object[]; node: { id: string; metadata: object } };
+    expect(bootstrap.xds_servers).toMatchObject([{ server_uri: house.pilot.xdsAddress }]);
+    expect(bootstrap.node.id).toMatch(/^default\/productpage\/productpage-v1-\d+@node-[ab]\+grpc$/);
+    expect(bootstrap.node.metadata).toMatchObject({ mesh: { proxyless: true, service: 'productpage' } });
+    const given = await ok('sidecar productpage --proxyless-bootstrap --pilot pilot-1:15010 --pilot pilot-2:15010');
+    expect(given.stdout).toMatch(/"server_uri": "pilot-1:15010"[^]*"server_uri": "pilot-2:15010"/);
+    const unsaid = await mesh('sidecar reviews --proxyless-bootstrap');
+    expect(unsaid.exit).toBe(2);
+    const [, instance = ''] = /--instance (reviews-v\d-\d+), or reviews/.exec(unsaid.stderr) ?? [];
+    expect((await ok(`sidecar reviews --proxyless-bootstrap --instance ${instance}`)).stdout).toContain(instance);
+    expect((await mesh('sidecar reviews --proxyless-bootstrap --instance nobody')).exit).toBe(4);
+    expect((await mesh('sidecar revews --proxyless-bootstrap')).stderr).toContain('reviews');
+    expect(await mesh('sidecar reviews')).toMatchObject({ exit: 2, stderr: /--proxyless-bootstrap/ });
+  });
+
   test('render writes the same files from the server and from files alone', async () => {
     const written = (await ok('render -f world.yaml --out offline')).stdout.trimEnd().split('\n');
     expect(written).toContain('offline/node-a/docker-compose.yml');

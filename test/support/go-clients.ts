@@ -55,6 +55,7 @@ export async function buildGoClients() {
   return {
     current: at('go/current/current'),
     legacy: at('go/legacy/legacy'),
+    xds: at('go/xds/xds'),
     call: at('examples/go/call'),
     register: at('examples/go/register'),
   };

@@ -112,6 +112,7 @@ export function proxy(
     node: 'node-a',
     cluster: 'room-1',
     isGateway: false,
+    isProxyless: false,
     locality: localityAt('cn-bj', 'cn-bj-a'),
     address: '127.0.0.11',
     labels: {},

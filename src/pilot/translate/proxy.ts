@@ -1,6 +1,6 @@
 /** Who a proxy says that it is: Envoy's node, as the planner's bootstrap writes it, read strictly. */
 import type { Locality } from '../../model/locality-lb.js';
-import { proxyId } from '../../model/names.js';
+import { proxyId, proxylessId } from '../../model/names.js';
 import type { PlannedUpstream } from '../../model/node-plan.js';
 import type { ProxyMetadata } from '../../model/proxy-metadata.js';
 import { sameContent } from './remember.js';
@@ -8,10 +8,12 @@ import { sameContent } from './remember.js';
 export type ProxyUpstream = Extract<PlannedUpstream, { mode: 'proxy' }>;
 
 /** All that translation must know of one proxy. The same object for the whole stream: translators remember by identity. */
-export interface ProxyScope extends Omit<ProxyMetadata, 'revision' | 'upstreams' | 'gateway'> {
+export interface ProxyScope extends Omit<ProxyMetadata, 'revision' | 'upstreams' | 'gateway' | 'proxyless'> {
   readonly id: string;
   /** An Envoy without an app, which serves what Gateways say. */
   readonly isGateway: boolean;
+  /** A gRPC client that calls by itself: it has no listeners, and reads less than an Envoy. */
+  readonly isProxyless: boolean;
   readonly locality: Locality;
   /** Those that go through the proxy. */
   readonly upstreams: readonly ProxyUpstream[];
@@ -53,6 +55,7 @@ function scopeOf(node: EnvoyNode): ProxyScope {
   const scope: ProxyScope = {
     id: node.id,
     isGateway: mesh['gateway'] === true,
+    isProxyless: mesh['proxyless'] === true,
     namespace: field('namespace'),
     service: field('service'),
     version: field('version'),
@@ -73,7 +76,8 @@ function scopeOf(node: EnvoyNode): ProxyScope {
     servicePorts: list(mesh['servicePorts'], 'metadata.mesh.servicePorts').map(servicePort),
     upstreams: list(mesh['upstreams'], 'metadata.mesh.upstreams').flatMap(upstream),
   };
-  const expected = proxyId(scope.namespace, scope.service, scope.instance, scope.node);
+  const idOf = scope.isProxyless ? proxylessId : proxyId;
+  const expected = idOf(scope.namespace, scope.service, scope.instance, scope.node);
   if (node.id !== expected) throw new Misfit(`the id does not agree with its metadata, which says "${expected}"`);
   return scope;
 }

@@ -16,6 +16,7 @@ import { patched } from './patched.js';
 import { type Peers, peerProblems, peersOf } from './peers.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
+import { translateProxyless } from './proxyless.js';
 import { remember } from './remember.js';
 import { noExtensions, type TranslatedResources, type TranslationProblem } from './resources.js';
 import { absentRoutes, inboundRoutes, upstreamRoutes } from './routes.js';
@@ -30,6 +31,7 @@ import { withPlugins } from './wasm-plugins.js';
 
 /** Pure. Never throws for what a user wrote: what cannot be translated is in `problems`, and the rest goes on. */
 export function translate(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
+  if (scope.isProxyless) return translateProxyless(snapshot, scope);
   const resources = scope.isGateway ? translateEdge(snapshot, scope) : translateSidecar(snapshot, scope);
   const atDoor = guarded(snapshot, scope, resources);
   return patched(snapshot, scope, withPlugins(snapshot, scope, reporting(snapshot, scope, atDoor)));
