@@ -192,6 +192,7 @@ export class AdsStream {
     try {
       const peer = this.#call.getPeer();
       await this.#around.admission.enter(peer, this.#abort.signal);
+      if (this.#abort.signal.aborted) return;
       const node = readNode(bytes, peer);
       if (node.id === '') throw new RangeError('the first message of a stream must carry a node with an id');
       this.#node = node;

@@ -22,6 +22,10 @@ export const command = defineCommand<Options>({
       line: 'mesh sidecar web --proxyless-bootstrap > grpc-bootstrap.json',
       what: 'for a gRPC client that calls as the service web, without a sidecar',
     },
+    {
+      line: 'mesh sidecar web --proxyless-bootstrap --instance web-v1-2 --pilot pilot.example:15010',
+      what: 'as one of several instances, at a pilot behind a name',
+    },
   ],
   arguments: [{ syntax: '<service>', description: 'who calls', completes: 'services' }],
   options: [
