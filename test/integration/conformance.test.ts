@@ -6,19 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { runConformance } from '../support/conformance/run.js';
 import { isEnvoyMissing } from '../support/envoy.js';
 
-/**
- * Of kinds that are not there yet. Whoever makes one pass takes it off this list: the test fails until then.
- */
-const waiting: readonly RegExp[] = [/^in-/];
-
 describe.skipIf(isEnvoyMissing())('what a real Istio did', () => {
   test('every case passes or deviates as it says', async () => {
     const results = await runConformance({});
-    const failed = results.filter(({ passed }) => !passed);
-    const isWaiting = (name: string): boolean => waiting.some((pattern) => pattern.test(name));
-    expect(failed.filter(({ name }) => !isWaiting(name))).toEqual([]);
-    const unused = waiting.filter((pattern) => !failed.some(({ name }) => pattern.test(name)));
-    expect(unused.map(String)).toEqual([]);
+    expect(results.filter(({ passed }) => !passed)).toEqual([]);
   });
   test('cases, base, files and deviations of others are played as well, and what differs from them fails', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'lightmesh-cases-'));
