@@ -53,7 +53,8 @@ export interface PilotFigures {
 
 const authorities: Readonly<Record<Dialect, string>> = { istio: 'books.example.com:9080', own: 'reviews:9080' };
 
-export async function openFlipStage(): Promise<FlipStage> {
+/** `env`: of the pilots. */
+export async function openFlipStage(env: Readonly<Record<string, string>> = {}): Promise<FlipStage> {
   const closers: (() => Promise<void> | void)[] = [];
   const close = async (): Promise<void> => {
     for (let next = closers.pop(); next !== undefined; next = closers.pop()) await next();
@@ -62,8 +63,8 @@ export async function openFlipStage(): Promise<FlipStage> {
     const etcd = await startEtcd();
     closers.push(() => etcd.stop());
     const pilots = [
-      await pilotProcess('p1', { storeUrl: etcd.url }),
-      await pilotProcess('p2', { storeUrl: etcd.url }),
+      await pilotProcess('p1', { storeUrl: etcd.url, env }),
+      await pilotProcess('p2', { storeUrl: etcd.url, env }),
     ] as const;
     for (const pilot of pilots) closers.push(() => pilot.stop());
     await Promise.all(pilots.map((pilot) => pilot.start()));

@@ -24,6 +24,7 @@ export interface PilotOptions {
   /** Where it listens; off loopback with the network that may come in plain text. */
   readonly host?: string;
   readonly trustedNetwork?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const READY_LIMIT_MS = 60_000;
@@ -40,7 +41,7 @@ export async function pilotProcess(id: string, options: PilotOptions): Promise<P
     xds,
     async start({ isReady = true, storeUrl = options.storeUrl } = {}) {
       const args = ['pilot', '--store', storeUrl, '--http', http, '--xds', xds, '--id', id, ...trusted];
-      const started = startDaemon(args);
+      const started = startDaemon(args, options.env === undefined ? {} : { env: options.env });
       daemon = started;
       const status = (): Promise<number | undefined> =>
         fetch(`${server}/readyz`, { signal: AbortSignal.timeout(1000) }).then((answer) => answer.status);
