@@ -2,7 +2,7 @@
 import type { Clock } from '../runtime/clock.js';
 
 /** The event loop is kept no longer than this at a time, except by one proxy alone. */
-const SLICE_MS = 10;
+const SLICE_MS = 18;
 
 export interface FanOut<Receiver> {
   /** A receiver that waits already keeps its place: it will see the newest state anyway. The first slice is done at once. */

@@ -26,7 +26,7 @@ describe('a fan-out', () => {
   });
 
   test('lets others have the event loop in between', () => {
-    const { fan, told, next } = scene(6);
+    const { fan, told, next } = scene(10);
     fan.add(['a', 'b', 'c']);
     expect(told).toEqual(['a', 'b']);
     next.shift()?.();
@@ -35,7 +35,7 @@ describe('a fan-out', () => {
   });
 
   test('tells once who is added twice while waiting, and again who was told already', () => {
-    const { fan, told, next } = scene(10);
+    const { fan, told, next } = scene(20);
     fan.add(['a', 'b', 'c']);
     fan.add(['b', 'a']);
     while (next.length > 0) next.shift()?.();
@@ -43,7 +43,7 @@ describe('a fan-out', () => {
   });
 
   test('forgets who has gone', () => {
-    const { fan, told, next } = scene(10);
+    const { fan, told, next } = scene(20);
     fan.add(['a', 'b']);
     fan.delete('b');
     next.shift()?.();
