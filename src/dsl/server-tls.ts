@@ -42,17 +42,13 @@ const shape = z.strictObject({
     .default(false)
     .describe('Of a plain HTTP port: requests are sent to https, with status 301'),
   mode: refusedValue(
-    refusedValue(
-      z.enum(['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'OPTIONAL_MUTUAL', 'ISTIO_MUTUAL', 'AUTO_PASSTHROUGH']),
-      (mode) => mode === 'AUTO_PASSTHROUGH',
-      'AUTO_PASSTHROUGH joins networks that cannot reach each other: here every caller reaches every instance. Write PASSTHROUGH, and tls routes',
-    ),
-    (mode) => mode === 'ISTIO_MUTUAL',
-    'ISTIO_MUTUAL is for certificates that the mesh issues, which it does not yet: write MUTUAL with files',
+    z.enum(['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'OPTIONAL_MUTUAL', 'ISTIO_MUTUAL', 'AUTO_PASSTHROUGH']),
+    (mode) => mode === 'AUTO_PASSTHROUGH',
+    'AUTO_PASSTHROUGH joins networks that cannot reach each other: here every caller reaches every instance. Write PASSTHROUGH, and tls routes',
   )
     .default('PASSTHROUGH')
     .describe(
-      'SIMPLE ends TLS here; MUTUAL also demands a certificate of the client, OPTIONAL_MUTUAL asks for one; PASSTHROUGH leaves it to the service',
+      'SIMPLE ends TLS here; MUTUAL also demands a certificate of the client, OPTIONAL_MUTUAL asks for one; ISTIO_MUTUAL demands one of the mesh, and has its own in the folder `certificates` of its Service: cert-chain.pem, key.pem, root-cert.pem; PASSTHROUGH leaves it to the service',
     ),
   serverCertificate: fileField.optional().describe('File with the certificate and those between it and its root, PEM'),
   privateKey: fileField.optional().describe('File with its key, PEM'),
@@ -106,6 +102,11 @@ export function isPassedThrough({ mode }: Pick<ServerTls, 'mode'>): boolean {
   return mode === 'PASSTHROUGH';
 }
 
+/** By certificates of the mesh, in the folder of its Service. */
+export function isOfMesh({ mode }: Pick<ServerTls, 'mode'>): boolean {
+  return mode === 'ISTIO_MUTUAL';
+}
+
 /** A file that TLS ends with: the pairs in order. */
 export function certificatesOf(tls: ServerTls): readonly { certificate: string; key: string }[] {
   return (tls.tlsCertificates ?? [tls]).map(({ serverCertificate = '', privateKey = '' }) => ({
@@ -122,15 +123,13 @@ export function unreadTls({ mode, caCertificates }: ServerTls): string | undefin
 }
 
 function misfits(tls: ServerTls): readonly string[] {
-  if (tls.mode === 'ISTIO_MUTUAL' || tls.mode === 'AUTO_PASSTHROUGH') return []; // refused as they are
-  if (isPassedThrough(tls)) {
-    const { httpsRedirect: _, mode: __, minProtocolVersion: min, maxProtocolVersion: max, ...rest } = tls;
-    const isBare =
-      Object.values(rest).every((value) => value === undefined) && min === 'TLS_AUTO' && max === 'TLS_AUTO';
-    return isBare
+  if (tls.mode === 'AUTO_PASSTHROUGH') return []; // refused as it is
+  if (isPassedThrough(tls))
+    return isBare(tls)
       ? []
       : ['with PASSTHROUGH, TLS ends at the service: certificates, versions and ciphers are set there'];
-  }
+  if (isOfMesh(tls))
+    return isBare(tls) ? [] : ['ISTIO_MUTUAL has its own files, versions and ciphers: write MUTUAL, or leave them out'];
   const isPair = tls.serverCertificate !== undefined || tls.privateKey !== undefined;
   const clientChecks = [tls.subjectAltNames, tls.verifyCertificateSpki, tls.verifyCertificateHash, tls.caCrl];
   const isPaired = certificatesOf(tls).every(({ certificate, key }) => certificate !== '' && key !== '');
@@ -148,6 +147,11 @@ function misfits(tls: ServerTls): readonly string[] {
     ...(tls.httpsRedirect ? ['httpsRedirect belongs to a plain HTTP port'] : []),
     ...(isOrdered(tls) ? [] : ['minProtocolVersion is newer than maxProtocolVersion']),
   ];
+}
+
+function isBare(tls: ServerTls): boolean {
+  const { httpsRedirect: _, mode: __, minProtocolVersion: min, maxProtocolVersion: max, ...rest } = tls;
+  return Object.values(rest).every((value) => value === undefined) && min === 'TLS_AUTO' && max === 'TLS_AUTO';
 }
 
 function isOrdered({ minProtocolVersion: min, maxProtocolVersion: max }: ServerTls): boolean {

@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { portField } from '../model/fields.js';
 import { exportToField, hostField, wildcardHostField } from './fields.js';
 import { isWildcard } from './host.js';
-import { notYet } from './not-yet.js';
 import { protocolWordField, protocolWords } from './protocol.js';
 import { isIpAddress, isUnixAddress, portNameField, workloadSchema, workloadSelectorField } from './workload-shape.js';
 
@@ -61,7 +60,13 @@ export const serviceEntrySchema = z
     exportTo: exportField
       .optional()
       .describe('Namespaces that see it: names, . for its own, * for all, ~ for none. Default: all'),
-    subjectAltNames: notYet('write them in the tls of a DestinationRule for the host'),
+    subjectAltNames: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .describe(
+        'Names, one of which its certificate has, where a DestinationRule speaks TLS to it and names none itself. Default: the host that was asked for',
+      ),
   })
   .refine((entry) => entry.endpoints === undefined || entry.workloadSelector === undefined, {
     message: 'endpoints and workloadSelector exclude each other',

@@ -6,7 +6,7 @@ import { hostField, wildcardHostField } from './fields.js';
 
 import { notYet, refusedValue } from './not-yet.js';
 import { protocolOf, protocolWordField, protocolWords } from './protocol.js';
-import { type ServerTls, serverTlsSchema, unreadTls } from './server-tls.js';
+import { isOfMesh, type ServerTls, serverTlsSchema, unreadTls } from './server-tls.js';
 import {
   isIpAddress,
   isUnixAddress,
@@ -193,6 +193,7 @@ function ingressMisfits(ingress: readonly SidecarIngress[]): readonly Misfit[] {
 
 function tlsMisfit(protocol: string | undefined, tls: ServerTls): string | undefined {
   if (!/^(HTTPS|TLS)$/i.test(protocol ?? '')) return 'tls is for a port with protocol HTTPS or TLS';
+  if (isOfMesh(tls)) return 'callers of the mesh are asked by a PeerAuthentication: say STRICT for the port there';
   if (tls.httpsRedirect) return 'there is no plain port to redirect from: leave httpsRedirect out';
   if (tls.tlsCertificates !== undefined) return 'write serverCertificate and privateKey in place of tlsCertificates';
   if (tls.subjectAltNames !== undefined) return 'who may call is said by an AuthorizationPolicy, not here';

@@ -2,6 +2,7 @@
  * Goal: a real Envoy asks callers for certificates as PeerAuthentications say, tells policies who they are, and calls such
  * services itself with its own.
  */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
 import { type Certificate, certificatesIn } from '../support/certificates.js';
+import { fencedBlocks, readPage } from '../support/doc-commands.js';
 import { isEnvoyMissing } from '../support/envoy.js';
 import { endpoint, serviceYaml, yamls } from '../support/mesh-world.js';
 import { type OneSidecar, startOneSidecar } from '../support/one-sidecar.js';
@@ -99,8 +101,8 @@ spec: { mtls: { mode: ${mode} } }`;
 
   const withCertificates = `apiVersion: networking.istio.io/v1
 kind: DestinationRule
-metadata: { name: self }
-spec: { host: productpage, trafficPolicy: { tls: { mode: ISTIO_MUTUAL } } }`;
+metadata: { name: mutual }
+spec: { host: '*.default.svc.cluster.local', trafficPolicy: { tls: { mode: ISTIO_MUTUAL } } }`;
 
   test('STRICT lets in who has a certificate of the mesh, and nobody else', async () => {
     await apply('STRICT');
@@ -143,6 +145,19 @@ spec: { rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/pr
     expect(await asCaller('own')).toBe('200');
     expect(await asCaller('ratings')).toBe('403');
     expect(await plainly()).toBe('403');
+  });
+
+  test('the certificates that the how-to makes are such certificates', () => {
+    const [block] = fencedBlocks(readPage('docs/how-to/mutual-tls.md'), 'sh');
+    const verify =
+      'openssl verify -CAfile root-cert.pem cert-chain.pem && openssl x509 -in cert-chain.pem -noout -text';
+    const script = `${block?.text ?? 'false'} >&2\n${verify}`;
+    const said = execFileSync('sh', ['-ec', script], {
+      encoding: 'utf8',
+      env: { ...process.env, TMPDIR: work },
+      stdio: 'pipe',
+    });
+    expect(said).toMatch(/cert-chain.pem: OK[^]*URI:spiffe:\/\/cluster.local\/ns\/default\/sa\/reviews/);
   });
 
   test('STRICT without certificates lets nobody in', async () => {

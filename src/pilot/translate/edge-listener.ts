@@ -1,4 +1,5 @@
 /** The listener of one port of an edge instance: filter chains by server name, with TLS where it ends here. */
+import { isOfMesh } from '../../dsl/server-tls.js';
 import type { FilterChainJson, ListenerJson } from '../../xds/envoy-json.js';
 import { routesName } from './edge-routes.js';
 import { type EdgePort, type EdgeServer, overlap, type SettledPort, type SettledServer } from './edge-servers.js';
@@ -8,7 +9,7 @@ import type { ProxyScope } from './proxy.js';
 import { remember } from './remember.js';
 import type { TranslationProblem } from './resources.js';
 import type { RulePlace } from './route-action.js';
-import { downstreamTls } from './server-tls.js';
+import { type MeshIdentity, serverSocket } from './server-tls.js';
 import { passedOn, streamsOf } from './streams.js';
 
 export interface EdgeListener {
@@ -21,13 +22,19 @@ export function edgeListener(
   scope: ProxyScope,
   { port, servers }: SettledPort,
   placeOf: (server: EdgeServer) => RulePlace,
+  identity: MeshIdentity | undefined,
 ): EdgeListener {
-  const { chains, problems } = distinct(
-    servers.flatMap((server) => chainsOf(server, port, placeOf(server)).map((chain) => ({ server, chain }))),
+  // Never in plain text instead, nor with somebody else's certificate.
+  const unproved = identity === undefined ? servers.filter(({ server }) => server.tls && isOfMesh(server.tls)) : [];
+  const { chains, problems: lost } = distinct(
+    servers
+      .filter((server) => !unproved.includes(server))
+      .flatMap((server) => chainsOf(server, port, placeOf(server)).map((chain) => ({ server, chain }))),
   );
+  const problems = [...unproved.map(withoutCertificates), ...lost];
   if (chains.length === 0) return { listener: undefined, problems };
   const name = `gateway|${port.port}${port.bind === undefined ? '' : `|${port.bind}`}`;
-  return { listener: listenerFor(scope, name, port.port, port.bind, JSON.stringify(chains)), problems };
+  return { listener: listenerFor(scope, name, port.port, port.bind, identity, JSON.stringify(chains)), problems };
 }
 
 /** A chain of a listener as data, so that equal ones give the same listener. */
@@ -101,20 +108,37 @@ function distinct(all: readonly { readonly server: EdgeServer; readonly chain: C
 }
 
 const listenerFor = remember(
-  (scope: ProxyScope, name: string, port: number, bind: string | undefined, text: string): ListenerJson => {
+  (
+    scope: ProxyScope,
+    name: string,
+    port: number,
+    bind: string | undefined,
+    identity: MeshIdentity | undefined,
+    text: string,
+  ): ListenerJson => {
     const chains = JSON.parse(text) as readonly Chain[]; // written by edgeListener
     return listenerOf(
       name,
       socket(bind ?? scope.address, port),
-      chains.map((chain) => filterChain(name, chain)),
+      chains.map((chain) => filterChain(name, chain, identity)),
       'INBOUND',
     );
   },
 );
 
-function filterChain(name: string, { serverNames, subnets, statName, tls, use }: Chain): FilterChainJson {
+function withoutCertificates({ gateway, server }: EdgeServer): TranslationProblem {
+  const [namespace = '', name = ''] = gateway.split('/');
+  const message = `server "${server.port.name}" is left out: it says ISTIO_MUTUAL, and the instance has no certificates; write certificates in its Service, a folder of the node with cert-chain.pem, key.pem and root-cert.pem`;
+  return { kind: 'Gateway', namespace, name, message };
+}
+
+function filterChain(
+  name: string,
+  { serverNames, subnets, statName, tls, use }: Chain,
+  identity: MeshIdentity | undefined,
+): FilterChainJson {
   const protocols = use.kind === 'http' ? ['h2', 'http/1.1'] : [];
-  const socketOf = tls === undefined ? {} : { transportSocket: downstreamTls(tls, protocols) };
+  const socketOf = tls === undefined ? {} : { transportSocket: serverSocket(tls, protocols, identity) };
   if (use.kind === 'stream')
     return { ...streamChain('inbound', name, { ...use, serverNames, subnets }, statName), ...socketOf };
   const filter = edgeHttp({ listener: name, routeConfig: use.routeConfig, statName });

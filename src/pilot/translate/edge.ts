@@ -21,6 +21,7 @@ import {
 import { type Callee, calleeOf } from './envoy-clusters.js';
 import { findHost, indexOf, type MeshIndex } from './mesh-index.js';
 import { missingClusters, reachedClusters } from './outbound.js';
+import { meshIdentity } from './peers.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope } from './proxy.js';
 import { remember, sameList } from './remember.js';
@@ -33,6 +34,7 @@ export function translateEdge(snapshot: MeshSnapshot, scope: ProxyScope): Transl
   const index = indexOf(snapshot.definitions);
   const audience = audienceOf(scope);
   const { ports, problems } = portsOf(scope, index);
+  const identity = meshIdentity(scope, index.trustDomains);
   const settled = ports.map((port) => settle(snapshot, scope, port));
   const reachable = reachableOf(index, audience.caller, sameList(settled.flatMap(({ rules }) => rules)));
   const reached = reachedClusters(snapshot, audience, reachable);
@@ -46,7 +48,7 @@ export function translateEdge(snapshot: MeshSnapshot, scope: ProxyScope): Transl
       port: port.port.port,
       isStreaming: server.port.protocol === 'GRPC' || server.port.protocol === 'HTTP2',
     });
-    return { ...edgeListener(scope, port, placeOf), routes: edgeRoutes(port, placeOf) };
+    return { ...edgeListener(scope, port, placeOf, identity), routes: edgeRoutes(port, placeOf) };
   });
   const own = [nowhere, ...missingClusters(scope, clusters, wanted)];
   return {

@@ -212,7 +212,7 @@ const clustersOfHost = remember(
     let isUnproved = false;
     for (const port of entry.ports) {
       for (const selection of selectionsOf(facts, rules)) {
-        const policy = withMeshDefaults(policyOf(selection, port), defaults);
+        const policy = withNames(withMeshDefaults(policyOf(selection, port), defaults), entry);
         const isMutual = policy?.tls?.mode === 'ISTIO_MUTUAL';
         if (isMutual && certificates === undefined) {
           // Never in plain text instead.
@@ -231,6 +231,18 @@ const clustersOfHost = remember(
     return { clusters, endpoints, problems: isUnproved ? [withoutCertificates(caller, entry.host)] : [] };
   },
 );
+
+/** Whose certificate it must be, as its ServiceEntry says, where TLS is spoken and says nothing itself. */
+function withNames(policy: TrafficPolicy | undefined, entry: MeshHost): TrafficPolicy | undefined {
+  const names = entry.kind === 'external' ? entry.spec.subjectAltNames : undefined;
+  return names === undefined || policy === undefined ? policy : policyWithNames(policy, names);
+}
+
+const policyWithNames = remember((policy: TrafficPolicy, names: readonly string[]): TrafficPolicy => {
+  const { tls } = policy;
+  if (tls === undefined || tls.subjectAltNames !== undefined || tls.insecureSkipVerify) return policy;
+  return { ...policy, tls: { ...tls, subjectAltNames: [...names] } };
+});
 
 /** The folder of the caller's certificates, which its sidecar may read. */
 function certificatesOf({ services }: MeshIndex, { namespace, service }: Caller): string | undefined {

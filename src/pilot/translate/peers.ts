@@ -31,8 +31,15 @@ export function peersOf({ definitions }: MeshSnapshot, scope: ProxyScope): Peers
   if (all.length === 0) return nothingSaid;
   const { rootNamespace, trustDomains } = indexOf(definitions);
   const modes = composePeerModes(peerPoliciesFor(all, audienceOf(scope).caller, rootNamespace), rootNamespace);
-  const { certificates: folder } = scope;
-  return sameContent({ modes, identity: folder === undefined ? undefined : { folder, trustDomains } });
+  return sameContent({ modes, identity: meshIdentity(scope, trustDomains) });
+}
+
+/** The same object for the same content; undefined while the proxy has no certificates. */
+export function meshIdentity(
+  { certificates: folder }: ProxyScope,
+  trustDomains: readonly string[],
+): MeshIdentity | undefined {
+  return folder === undefined ? undefined : sameContent({ folder, trustDomains });
 }
 
 export function entranceAt({ modes, identity }: Peers, port: number): Entrance {

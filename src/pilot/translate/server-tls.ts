@@ -1,5 +1,5 @@
 /** TLS that ends at a listener of ours. Certificates are files that Envoy reads itself: keys never pass through the pilot. */
-import { asksClients, certificatesOf, type ServerTls } from '../../dsl/server-tls.js';
+import { asksClients, certificatesOf, isOfMesh, type ServerTls } from '../../dsl/server-tls.js';
 import { any } from '../../xds/envoy-any.js';
 import type { CertificateValidationContextJson, TlsParametersJson, TransportSocketJson } from '../../xds/envoy-json.js';
 
@@ -20,6 +20,15 @@ export function downstreamTls(tls: ServerTls, protocols: readonly string[]): Tra
       requireClientCertificate: tls.mode === 'MUTUAL',
     }),
   };
+}
+
+/** `identity`: of the proxy, for ISTIO_MUTUAL. */
+export function serverSocket(
+  tls: ServerTls,
+  protocols: readonly string[],
+  identity: MeshIdentity | undefined,
+): TransportSocketJson {
+  return isOfMesh(tls) && identity !== undefined ? meshTls(identity, protocols) : downstreamTls(tls, protocols);
 }
 
 /** Certificates of the mesh, in a folder that the proxy may read, and who may have signed itself a caller of it. */

@@ -15,7 +15,6 @@ export const differences: readonly Difference[] = [
     ids: ['213', '215', '217', '683', '684', 'workloadgroup-valid 1', 'workloadgroup-valid 2'],
     why: 'probes of a WorkloadGroup: what registers itself checks its own health (and network, serviceAccount as above)',
   },
-  { ids: ['656'], why: 'subjectAltNames of a ServiceEntry: they are written in the tls of a DestinationRule' },
   {
     ids: ['608', '609', '611', '612', 'envoyfilter-valid 2', 'envoyfilter-valid 3'],
     why: 'EnvoyFilters for waypoints, which the mesh has none of; two of them have no patch either',
@@ -64,6 +63,5 @@ export const differences: readonly Difference[] = [
   { ids: ['28'], why: 'bind to a socket: it would stand in the container of the gateway' },
   { ids: ['37', '54'], why: 'three certificates: Envoy has one of RSA and one of ECDSA' },
   { ids: ['61'], why: 'a revocation list with PASSTHROUGH, where TLS does not end' },
-  { ids: ['62'], why: 'ISTIO_MUTUAL is for certificates that the mesh issues, which it does not yet' },
   { ids: ['67', '69'], why: 'Istio ignores a cipher suite that it does not know, and a user believes that it holds' },
 ];

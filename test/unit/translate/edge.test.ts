@@ -230,6 +230,21 @@ describe('TLS at the edge', () => {
     });
   });
 
+  it('takes callers by certificates of the mesh, and nobody where the instance has none', () => {
+    const yaml = yamls(services, gateway(https('a', "'*'", '{ mode: ISTIO_MUTUAL }')), virtualService(toShop));
+    const certified = translate(world({ yaml }), { ...scope, certificates: '/etc/ssl/edge' });
+    expect(certified.problems).toEqual([]);
+    expect(chainsOf(certified, 8443)[0]?.transportSocket?.typedConfig).toMatchObject({
+      requireClientCertificate: true,
+      commonTlsContext: { validationContext: { trustedCa: { filename: '/etc/ssl/edge/root-cert.pem' } } },
+    });
+    const bare = translate(world({ yaml }), scope);
+    expect(bare.listeners.has('gateway|8443')).toBe(false);
+    expect(bare.problems.map(({ kind, message }) => `${kind}: ${message}`)).toEqual([
+      expect.stringMatching(/^Gateway: server "a" is left out: it says ISTIO_MUTUAL/),
+    ]);
+  });
+
   it('is passed through by server name, each rule to its own destinations, and a release moves its share', () => {
     const passing =
       "{ port: { number: 8443, name: tls, protocol: TLS }, hosts: ['*.example.com'], tls: { mode: PASSTHROUGH } }";
@@ -386,9 +401,11 @@ describe('what a user is told at once', () => {
       'secrets of Kubernetes do not exist here',
     ],
     [
-      'certificates of the mesh',
-      gateway('{ port: { number: 1, name: a, protocol: HTTPS }, hosts: [a.b], tls: { mode: ISTIO_MUTUAL } }'),
-      'write MUTUAL with files',
+      'files beside those of the mesh',
+      gateway(
+        '{ port: { number: 1, name: a, protocol: HTTPS }, hosts: [a.b], tls: { mode: ISTIO_MUTUAL, caCertificates: /a } }',
+      ),
+      'ISTIO_MUTUAL has its own files',
     ],
     [
       'no certificate',

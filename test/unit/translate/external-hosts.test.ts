@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { translate } from '../../../src/pilot/translate/index.js';
+import type { UpstreamTlsContextJson } from '../../../src/xds/envoy-json.js';
 import { fencedBlocks, readPage } from '../../support/doc-commands.js';
 import { endpoint, problemsIn, proxy, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 import { checkResources, simulate, split } from '../../support/simulate.js';
@@ -252,6 +253,29 @@ spec:
     expect(simulate(resources, { host: '240.0.0.1' })).toMatchObject({
       shares: [{ cluster: 'outbound|80||a.example.com' }],
     });
+  });
+});
+
+describe('the names of a ServiceEntry', () => {
+  const named = entry(
+    'named',
+    `{ hosts: [pay.example.com], resolution: DNS, subjectAltNames: [pay.internal], ${http80} }`,
+  );
+  const checked = (tls: string): unknown => {
+    const rule = `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: named }
+spec: { host: pay.example.com, trafficPolicy: { tls: ${tls} } }`;
+    const { clusters } = translated({ yaml: yamls(named, rule) });
+    const socket = clusters.get('outbound|80||pay.example.com')?.transportSocket?.typedConfig as UpstreamTlsContextJson;
+    const names = socket.commonTlsContext?.validationContext?.matchTypedSubjectAltNames;
+    return [...new Set(names?.map(({ matcher }) => matcher?.exact))];
+  };
+
+  it('are asked of its certificate, where a DestinationRule names none itself', () => {
+    expect(checked('{ mode: SIMPLE }')).toEqual(['pay.internal']);
+    expect(checked('{ mode: SIMPLE, subjectAltNames: [other] }')).toEqual(['other']);
+    expect(checked('{ mode: SIMPLE, insecureSkipVerify: true }')).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ProxyScope, readProxy, translate } from '../../../src/pilot/translate/index.js';
 import type { DownstreamTlsContextJson, FilterChainJson } from '../../../src/xds/envoy-json.js';
+import { fencedBlocks, readPage } from '../../support/doc-commands.js';
 import { problemsIn, proxy, serviceYaml, world, yamls } from '../../support/mesh-world.js';
 
 const FOLDER = '/etc/ssl/reviews';
@@ -142,6 +143,19 @@ spec: { ingress: [{ port: { number: 7070, protocol: HTTPS, name: own }, tls: { m
         'inbound',
       );
     expect(listener(serviceYaml('ratings', ['v1']))).toBe(listener(serviceYaml('details', ['v1'])));
+  });
+});
+
+describe('the how-to', () => {
+  it('shows definitions that are right', () => {
+    const blocks = fencedBlocks(readPage('docs/how-to/mutual-tls.md'), 'yaml');
+    expect(blocks).toHaveLength(4);
+    for (const { text } of blocks) {
+      const errors = problemsIn(text, serviceYaml('productpage', ['v1'])).filter(
+        ({ severity }) => severity === 'error',
+      );
+      expect(errors.map(({ message }) => message)).toEqual([]);
+    }
   });
 });
 
