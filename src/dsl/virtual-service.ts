@@ -278,10 +278,12 @@ function checkDestination(
   const namespace = definition.namespace as string; // the kind is namespaced
   const known = findKnownHost(view, destination.host, namespace);
   if (known === undefined) {
+    // Istio takes it, and the host may come later: what is sent there until then fails, and nothing else does.
     report({
       code: 'MESH1010',
+      severity: 'warning',
       path: [...path, 'host'],
-      message: `host "${destination.host}" is no service`,
+      message: `host "${destination.host}" is no service: until it is, nothing can be sent there`,
       hint: suggestion(destination.host, hostNames(view, namespace)),
     });
     return;
@@ -300,8 +302,9 @@ function checkDestination(
   if (port !== undefined && !ports.includes(port.number)) {
     report({
       code: 'MESH1010',
+      severity: 'warning',
       path: [...path, 'port', 'number'],
-      message: `${known.name} has no port ${port.number}`,
+      message: `${known.name} has no port ${port.number}: until it has, nothing can be sent there`,
       hint: `there is: ${ports.join(', ')}`,
     });
   }

@@ -121,11 +121,6 @@ describe('a VirtualService is refused', () => {
       'MESH1017 error VirtualService reviews spec.tcp[0].match[0].destinationSubnets: an explicit proxy does not see',
     ],
     [
-      'a destination of TCP that does not exist',
-      virtualService('{ hosts: [reviews], tcp: [{ route: [{ destination: { host: nobody } }] }] }'),
-      'spec.tcp[0].route[0].destination.host: host "nobody" is no service',
-    ],
-    [
       'every host of the mesh',
       virtualService(`{ hosts: ['*'], http: [{ ${toReviews} }] }`),
       'a bare * would take every host',
@@ -198,19 +193,9 @@ describe('a VirtualService is refused', () => {
       'MESH1010 error VirtualService default/reviews spec.hosts[0]: host "review" is no service',
     ],
     [
-      'a destination that is no service',
-      rule('route: [{ destination: { host: nobody } }]'),
-      'MESH1010 error VirtualService default/reviews spec.http[0].route[0].destination.host: host "nobody" is no service',
-    ],
-    [
       'a subset that does not exist',
       rule('route: [{ destination: { host: reviews, subset: v9 } }]'),
       'MESH1010 error VirtualService default/reviews spec.http[0].route[0].destination.subset: "reviews" has no subset or version "v9"',
-    ],
-    [
-      'a port that the service does not have',
-      rule('route: [{ destination: { host: reviews, port: { number: 81 } } }]'),
-      'MESH1010 error VirtualService default/reviews spec.http[0].route[0].destination.port.number: reviews has no port 81',
     ],
     [
       'weights that are all 0',
@@ -280,6 +265,16 @@ describe('a VirtualService is refused', () => {
 
 describe('a VirtualService is warned about', () => {
   it.each([
+    [
+      'a destination that is no service',
+      rule('route: [{ destination: { host: nobody } }]'),
+      'MESH1010 warning VirtualService default/reviews spec.http[0].route[0].destination.host: host "nobody" is no service: until it is, nothing can be sent there',
+    ],
+    [
+      'a port that the service does not have',
+      rule('route: [{ destination: { host: reviews, port: { number: 81 } } }]'),
+      'MESH1010 warning VirtualService default/reviews spec.http[0].route[0].destination.port.number: reviews has no port 81: until it has, nothing can be sent there',
+    ],
     [
       'a second one for its host',
       yamls(rule(toReviews), virtualService(`{ hosts: [reviews.default], http: [{ ${toReviews} }] }`, 'z')),
