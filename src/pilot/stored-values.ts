@@ -11,21 +11,24 @@ import type { Refusal } from '../model/refusal.js';
 import type { Release } from '../model/release.js';
 import type { RevisionHead, StoredDefinition } from '../model/revision.js';
 import { type Read, readObject, valueOf } from '../model/stored-value.js';
-import { Recent } from '../runtime/recent.js';
+import { MadeOf } from '../runtime/made-of.js';
 import { decodeNamingValue, type NamingKey, type NamingValue, namingKeyProblem } from '../store/naming.js';
-
-/** Every command reads the whole mesh, of which nearly all is as it was. */
-const MAX_RECENT = 20_000;
 
 type ReadDefinition = Read<{ readonly stored: StoredDefinition; readonly definition: Definition }>;
 
-const recent = new WeakMap<readonly AnyKind[], Recent<ReadDefinition>>();
+/** By kinds. Every command reads the whole mesh, of which nearly all is what the pilot holds already. */
+const parsed = new WeakMap<readonly AnyKind[], MadeOf<ReadDefinition>>();
+
+/** Holds what was read of a definition for as long as that. */
+const readOf = new WeakMap<Definition, ReadDefinition>();
 
 /** The namespace comes from the key: the document may have been applied with `-n` and name none itself. The same text gives the same object. */
 export function readDefinition(text: string, namespace: string | undefined, kinds: readonly AnyKind[]): ReadDefinition {
-  let ofKinds = recent.get(kinds);
-  if (ofKinds === undefined) recent.set(kinds, (ofKinds = new Recent(MAX_RECENT)));
-  return ofKinds.get(`${namespace ?? ''}\n${text}`, () => parseDefinition(text, namespace, kinds));
+  let ofKinds = parsed.get(kinds);
+  if (ofKinds === undefined) parsed.set(kinds, (ofKinds = new MadeOf()));
+  const read = ofKinds.get(`${namespace ?? ''}\n${text}`, () => parseDefinition(text, namespace, kinds));
+  if ('value' in read) readOf.set(read.value.definition, read);
+  return read;
 }
 
 function parseDefinition(text: string, namespace: string | undefined, kinds: readonly AnyKind[]): ReadDefinition {

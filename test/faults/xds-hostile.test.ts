@@ -29,7 +29,7 @@ describe('hostile clients of xDS', () => {
   scenario(
     'xds-stalled',
     'a fifth of the proxies do not read any more',
-    { suite: { seconds: 3, clusters: 500, honest: 80 }, lab: { seconds: 60, clusters: 1000, honest: 400 } },
+    { suite: { seconds: 3, clusters: 500, honest: 80 }, lab: { seconds: 60, clusters: 500, honest: 200 } },
     (scene) => besieged(scene, [`never-reading=${scene.parameters.honest / 4}`], 50),
   );
 });

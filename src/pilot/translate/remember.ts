@@ -1,5 +1,7 @@
 /** Pure functions that remember what they made, by the identity of their arguments, for as long as those live. */
 
+import { MadeOf } from '../../runtime/made-of.js';
+
 export type Argument = object | string | number | boolean | undefined;
 
 interface Place<Result> {
@@ -52,17 +54,9 @@ export function sameList<Element extends object>(elements: readonly Element[]): 
   return listOf(first, ...rest) as readonly Element[]; // made from elements of this very type
 }
 
-const contents = new Map<string, WeakRef<object>>();
-const gone = new FinalizationRegistry((content: string) => {
-  if (contents.get(content)?.deref() === undefined) contents.delete(content);
-});
+const contents = new MadeOf<object>();
 
 /** Equal JSON becomes one object, for as long as somebody has it: what was made for each of many is then kept and encoded once. */
 export function sameContent<Value extends object>(value: Value): Value {
-  const content = JSON.stringify(value);
-  const earlier = contents.get(content)?.deref();
-  if (earlier !== undefined) return earlier as Value; // of the same content
-  contents.set(content, new WeakRef(value));
-  gone.register(value, content);
-  return value;
+  return contents.get(JSON.stringify(value), () => value) as Value; // of the same content
 }
