@@ -79,7 +79,7 @@ function tokensOf(snapshot: MeshSnapshot, scope: ProxyScope): Tokens {
     if (callee === undefined) clusters.push(keyCluster({ host, port, isTls }));
     else keyHosts.set(callee.entry.host, callee);
     clusterOf[uri] =
-      callee === undefined ? keyClusterName({ host, port }) : outboundClusterName(port, '', callee.entry.host);
+      callee === undefined ? keyClusterName({ host, port, isTls }) : outboundClusterName(port, '', callee.entry.host);
   }
   return { http: tokenGuard(rules, sameContent(clusterOf)), keyHosts: [...keyHosts.values()], clusters };
 }

@@ -5,8 +5,8 @@ import { dnsLookup } from './external-clusters.js';
 import { sameContent } from './remember.js';
 import type { KeyHost } from './request-authentication.js';
 
-export function keyClusterName({ host, port }: Pick<KeyHost, 'host' | 'port'>): string {
-  return `jwks|${port}|${host}`;
+export function keyClusterName({ host, port, isTls }: KeyHost): string {
+  return `jwks|${isTls ? 'https' : 'http'}|${port}|${host}`;
 }
 
 /** By TLS: certificates of the public's CAs, for that very host. */
