@@ -2,11 +2,9 @@
 import { z } from 'zod';
 import { conditionKeys, isOfRequests, readConditionKey } from './condition-key.js';
 import { subnetField } from './fields.js';
-import { notYet } from './not-yet.js';
 import { pathTemplateProblem } from './path-template.js';
-import { workloadSelectorField } from './workload-shape.js';
+import { requestSelection } from './selector.js';
 
-const NO_KUBERNETES = 'they name gateways of Kubernetes: write a selector';
 const MAX_PORT = 65_535;
 
 const valueField = z.string().min(1, 'an empty value matches nothing');
@@ -136,14 +134,7 @@ export type AuthorizationRule = z.output<typeof ruleSchema>;
 
 export const authorizationPolicySchema = z
   .strictObject({
-    selector: z
-      .strictObject({ matchLabels: workloadSelectorField.shape.labels })
-      .optional()
-      .describe(
-        'For requests to these instances. Without labels: to all of the namespace, and of the mesh in the root namespace',
-      ),
-    targetRef: notYet(NO_KUBERNETES),
-    targetRefs: notYet(NO_KUBERNETES),
+    ...requestSelection,
     action: z
       .enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM'])
       .default('ALLOW')

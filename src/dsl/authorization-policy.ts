@@ -15,6 +15,7 @@ import {
 import { gatewayKind } from './gateway.js';
 import { isPathTemplate } from './path-template.js';
 import { checkProvider, definedProviders } from './provider.js';
+import { warnOfEmptySelector } from './selector.js';
 import { sidecarKind } from './sidecar.js';
 import { selectorText } from './workload-shape.js';
 
@@ -36,7 +37,7 @@ export const authorizationPolicyKind = defineKind<AuthorizationPolicySpec>({
   check: checkAuthorizationPolicy,
 });
 
-const DRY_RUN = 'istio.io/dry-run';
+export const DRY_RUN = 'istio.io/dry-run';
 
 /** It is only counted what it would have done. */
 export function isDryRun({ document }: AuthorizationPolicy): boolean {
@@ -45,7 +46,7 @@ export function isDryRun({ document }: AuthorizationPolicy): boolean {
 
 function checkAuthorizationPolicy(definition: AuthorizationPolicy, view: DefinitionView, report: Report): void {
   checkDryRun(definition, report);
-  checkSelector(definition, report);
+  warnOfEmptySelector(definition, report);
   checkAuthorizer(definition, view, report);
   checkValues(definition, report);
   const selected = selectedPorts(definition, view);
@@ -67,17 +68,6 @@ function checkDryRun({ spec, document }: AuthorizationPolicy, report: Report): v
       message: `${DRY_RUN} is for ALLOW and DENY, not for ${spec.action}`,
       hint: 'remove the annotation',
     });
-}
-
-function checkSelector({ spec, namespace }: AuthorizationPolicy, report: Report): void {
-  if (spec.selector === undefined || Object.keys(spec.selector.matchLabels ?? {}).length > 0) return;
-  report({
-    code: 'MESH1005',
-    severity: 'warning',
-    path: ['spec', 'selector'],
-    message: `a selector without labels is for all of namespace ${namespace}`,
-    hint: 'write matchLabels, or leave selector out',
-  });
 }
 
 function checkAuthorizer({ spec }: AuthorizationPolicy, view: DefinitionView, report: Report): void {

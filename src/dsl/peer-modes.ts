@@ -1,7 +1,8 @@
 /** What all PeerAuthentications together say of one instance. Istio's rules: reference 1.11. */
 import type { Definition } from '../model/definition.js';
-import { type Labels, selects } from '../model/labels.js';
+import type { Labels } from '../model/labels.js';
 import { isForWorkload, type PeerAuthenticationSpec } from './peer-authentication-shape.js';
+import { selectsInstance } from './selector.js';
 import { precedes } from './virtual-service.js';
 
 export type PeerAuthentication = Definition<PeerAuthenticationSpec>;
@@ -34,11 +35,7 @@ export function peerPoliciesFor(
   instance: { readonly namespace: string; readonly labels: Labels },
   rootNamespace: string,
 ): readonly PeerAuthentication[] {
-  return all.filter(
-    ({ spec, namespace }) =>
-      (namespace === rootNamespace || namespace === instance.namespace) &&
-      selects(spec.selector?.matchLabels ?? {}, instance.labels),
-  );
+  return all.filter((policy) => selectsInstance(policy, instance, rootNamespace));
 }
 
 /** The oldest of each level counts; what it leaves UNSET is as the level above it says. */

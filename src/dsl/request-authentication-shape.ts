@@ -2,10 +2,7 @@
 import { z } from 'zod';
 import { positiveDurationField } from '../model/fields.js';
 import { keySetProblem } from './key-set.js';
-import { notYet } from './not-yet.js';
-import { workloadSelectorField } from './workload-shape.js';
-
-const NO_KUBERNETES = 'they name gateways of Kubernetes: write a selector';
+import { requestSelection } from './selector.js';
 
 /** Istio's strict token: Envoy takes some more characters. */
 const headerField = z.string().regex(/^[-_A-Za-z0-9]+$/, 'the name of a header: letters, digits, - and _');
@@ -87,14 +84,7 @@ const jwtRuleSchema = z
 export type JwtRule = z.output<typeof jwtRuleSchema>;
 
 export const requestAuthenticationSchema = z.strictObject({
-  selector: z
-    .strictObject({ matchLabels: workloadSelectorField.shape.labels })
-    .optional()
-    .describe(
-      'For requests to these instances. Without labels: to all of the namespace, and of the mesh in the root namespace',
-    ),
-  targetRef: notYet(NO_KUBERNETES),
-  targetRefs: notYet(NO_KUBERNETES),
+  ...requestSelection,
   jwtRules: z
     .array(jwtRuleSchema)
     .default([])

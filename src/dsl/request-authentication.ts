@@ -1,7 +1,9 @@
 import type { Definition, DefinitionView } from '../model/definition.js';
 import { defineKind, type Report } from '../model/kind.js';
+import { DRY_RUN } from './authorization-policy.js';
 import { hasPrivateKey } from './key-set.js';
 import { type RequestAuthenticationSpec, requestAuthenticationSchema } from './request-authentication-shape.js';
+import { warnOfEmptySelector } from './selector.js';
 import { selectorText } from './workload-shape.js';
 
 type RequestAuthentication = Definition<RequestAuthenticationSpec>;
@@ -21,13 +23,8 @@ export const requestAuthenticationKind = defineKind<RequestAuthenticationSpec>({
   check: checkRequestAuthentication,
 });
 
-const DRY_RUN = 'istio.io/dry-run';
-
-function checkRequestAuthentication(
-  { spec, namespace, document }: RequestAuthentication,
-  _view: DefinitionView,
-  report: Report,
-): void {
+function checkRequestAuthentication(definition: RequestAuthentication, _view: DefinitionView, report: Report): void {
+  const { spec, document } = definition;
   if (document.metadata.annotations?.[DRY_RUN] !== undefined)
     report({
       code: 'MESH1005',
@@ -35,14 +32,7 @@ function checkRequestAuthentication(
       message: `${DRY_RUN} is for AuthorizationPolicies: a token is checked or it is not`,
       hint: 'remove the annotation',
     });
-  if (spec.selector !== undefined && Object.keys(spec.selector.matchLabels).length === 0)
-    report({
-      code: 'MESH1005',
-      severity: 'warning',
-      path: ['spec', 'selector'],
-      message: `a selector without labels is for all of namespace ${namespace}`,
-      hint: 'write matchLabels, or leave selector out',
-    });
+  warnOfEmptySelector(definition, report);
   for (const [i, { jwks }] of spec.jwtRules.entries()) {
     if (jwks === undefined || !hasPrivateKey(jwks)) continue;
     report({

@@ -1,9 +1,9 @@
 /** AuthorizationPolicies of a proxy as filters at its door (reference: 1.10). */
 import { isDryRun } from '../../dsl/authorization-policy.js';
 import type { AuthorizationPolicySpec } from '../../dsl/authorization-policy-shape.js';
+import { selectsInstance } from '../../dsl/selector.js';
 import type { Definition } from '../../model/definition.js';
 import { type ExtensionProvider, findProvider } from '../../model/extension-provider.js';
-import { selects } from '../../model/labels.js';
 import { any } from '../../xds/envoy-any.js';
 import type { FilterJson, HttpFilterJson, RbacPolicyJson, RbacRulesJson } from '../../xds/envoy-json.js';
 import { type RuleScene, rbacPolicy } from './authorization-rule.js';
@@ -32,13 +32,7 @@ export type DoorScene = Pick<RuleScene, 'trustDomains' | 'boundPorts'>;
 /** All that select the instance: they add up. */
 export const policiesFor: (all: Policies, instance: Caller, rootNamespace: string) => Policies = remember(
   (all: Policies, instance: Caller, rootNamespace: string): Policies =>
-    sameList(
-      all.filter(
-        ({ namespace, spec }) =>
-          (namespace === rootNamespace || namespace === instance.namespace) &&
-          selects(spec.selector?.matchLabels ?? {}, instance.labels),
-      ),
-    ),
+    sameList(all.filter((one) => selectsInstance(one, instance, rootNamespace))),
 );
 
 /** What they say themselves. AUDIT notes, DENY refuses, and where there is any ALLOW, it lets nothing else in. */

@@ -1,8 +1,8 @@
 /** RequestAuthentications of an instance as the filter that checks tokens at its door (reference: 1.12). */
 import type { JwtRule, RequestAuthenticationSpec } from '../../dsl/request-authentication-shape.js';
+import { selectsInstance } from '../../dsl/selector.js';
 import type { Definition } from '../../model/definition.js';
 import { durationMs } from '../../model/fields.js';
-import { selects } from '../../model/labels.js';
 import { byText } from '../../model/order.js';
 import { any } from '../../xds/envoy-any.js';
 import type {
@@ -25,11 +25,7 @@ export const jwtRulesFor: (
   (all: readonly RequestAuthentication[], instance: Caller, rootNamespace: string): readonly JwtRule[] =>
     sameList(
       all
-        .filter(
-          ({ namespace, spec }) =>
-            (namespace === rootNamespace || namespace === instance.namespace) &&
-            selects(spec.selector?.matchLabels ?? {}, instance.labels),
-        )
+        .filter((one) => selectsInstance(one, instance, rootNamespace))
         .flatMap(({ spec }) => spec.jwtRules)
         .toSorted(byText(({ issuer = '' }) => issuer)),
     ),

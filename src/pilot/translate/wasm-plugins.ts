@@ -1,9 +1,9 @@
 /** WasmPlugins as filters in the listeners of a proxy (Istio: by phase, then by priority, then the oldest). */
 
+import { selectsInstance } from '../../dsl/selector.js';
 import { precedes } from '../../dsl/virtual-service.js';
 import { type WasmPluginSpec, wasmPluginKind } from '../../dsl/wasm-plugin.js';
 import type { Definition } from '../../model/definition.js';
-import { selects } from '../../model/labels.js';
 import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import { type AnyJson, any } from '../../xds/envoy-any.js';
 import type {
@@ -40,11 +40,7 @@ const pluginsFor = remember(
   (all: readonly WasmPlugin[], caller: Caller, rootNamespace: string): readonly WasmPlugin[] =>
     sameList(
       all
-        .filter(
-          ({ namespace, spec }) =>
-            (namespace === rootNamespace || namespace === caller.namespace) &&
-            selects(spec.selector?.matchLabels ?? {}, caller.labels),
-        )
+        .filter((one) => selectsInstance(one, caller, rootNamespace))
         .toSorted((a, b) => (b.spec.priority ?? 0) - (a.spec.priority ?? 0) || (precedes(a, b) ? -1 : 1)),
     ),
 );
