@@ -1,7 +1,7 @@
 // `npm run demo`: the mesh's main job on this machine, with real containers, real Envoys and the commands that a user types.
 // `--once` stops and cleans up at the end, and exits 0 only when every step was seen to work.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { styleText } from 'node:util';
 import { healthyEndpoints } from './envoy-admin.mjs';
@@ -235,7 +235,9 @@ async function demo() {
   seen(true, 'and its agent has brought it back');
 }
 
+/** Engines make the folders that containers mount again: what is left without a mesh in it is no mesh to take down. */
 async function clean() {
+  if (!existsSync(path.join(dataDir, 'up.json'))) return rmSync(dataDir, { recursive: true });
   await run(meshCommand, ['down', '--purge', '-y', '--data-dir', dataDir], { quiet: true });
 }
 

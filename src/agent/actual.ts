@@ -15,9 +15,18 @@ export interface ActualContainer {
   readonly startedAt: number;
   /** Of its first process; 0 when it does not run. */
   readonly pid: number;
+  /** Made from the files of another data directory, which it mounts: nobody keeps those up, and they may be gone. */
+  readonly isFromElsewhere: boolean;
 }
 
-export const absentContainer: ActualContainer = { state: 'absent', id: '', name: '', startedAt: 0, pid: 0 };
+export const absentContainer: ActualContainer = {
+  state: 'absent',
+  id: '',
+  name: '',
+  startedAt: 0,
+  pid: 0,
+  isFromElsewhere: false,
+};
 
 /** Of the app and its sidecar together: healthy means that the app passes its probe and the sidecar is ready. */
 export type HealthVerdict = 'starting' | 'healthy' | 'unhealthy';
@@ -69,9 +78,11 @@ export function hasContainers(instance: ActualInstance): boolean {
   return instance.app.state !== 'absent' || instance.sidecar.state !== 'absent';
 }
 
-/** Compose has made both and has started both before: they can be started again without it. */
+/** Compose has made both from our files and has started both before: they can be started again without it. */
 export function isWhole({ app, sidecar }: Pick<ActualInstance, 'app' | 'sidecar'>): boolean {
-  return [app, sidecar].every((container) => container.state !== 'absent' && container.startedAt > 0);
+  return [app, sidecar].every(
+    ({ state, startedAt, isFromElsewhere }) => state !== 'absent' && startedAt > 0 && !isFromElsewhere,
+  );
 }
 
 /** It serves and callers can find it. */

@@ -1,6 +1,6 @@
 /** Does what next-steps.ts has decided: one entry per action, so that a new action does not compile without its effect. */
 
-import { LABELS, type Role } from '../model/container-labels.js';
+import { COMPOSE_FOLDER, LABELS, type Role } from '../model/container-labels.js';
 import { composeProject } from '../model/names.js';
 import type { NodePlan } from '../model/node-plan.js';
 import { composeServices } from '../planner/compose.js';
@@ -13,6 +13,7 @@ import type { Docker } from './docker.js';
 import { untilAcknowledged, untilIdle } from './drain.js';
 import type { News } from './news.js';
 import type { NodeFiles } from './node-files.js';
+import { isFromElsewhere } from './observe.js';
 import type { Registration } from './registration.js';
 import type { Rests } from './rests.js';
 import { requestsInFlight } from './sidecar-admin.js';
@@ -67,13 +68,15 @@ const executors: Executors = {
     return 'done';
   },
 
-  'bring-up': async ({ instances }, { node, plan, compose, files, rests, log, news }, signal) => {
+  'bring-up': async ({ instances }, hands, signal) => {
+    const { node, plan, compose, files, rests, log, news } = hands;
     const planned = plan()?.instances.filter(({ instance }) => instances.includes(instance)) ?? [];
     const services = planned.flatMap(composeServices);
     if (services.length === 0) return 'done'; // not wanted any more
     // Before, since the first of them may serve before compose is done with the last.
     for (const instance of instances) news.instance(instance, 'started', 'compose brings up its containers');
     try {
+      await removeFromElsewhere(instances, hands);
       await compose.up(composeProject(node), files.composeFile, services, signal);
     } catch (error) {
       if (signal.aborted) throw error;
@@ -184,6 +187,17 @@ const executors: Executors = {
     return 'done';
   },
 };
+
+/** Compose leaves alone what has the right name, and would start it again with the files of a data directory that is gone. */
+async function removeFromElsewhere(instances: readonly string[], { node, docker, files, log }: Hands): Promise<void> {
+  for (const { id, name, labels } of await docker.list({ [LABELS.node]: node })) {
+    const isWanted = instances.includes(labels[LABELS.instance] ?? '');
+    if (!isWanted || !isFromElsewhere(labels, files.folder)) continue;
+    log.warn({ node, container: name, folder: labels[COMPOSE_FOLDER] }, 'made from another data directory: made anew');
+    await docker.stop(id);
+    await docker.remove(id);
+  }
+}
 
 export function execute(step: Step, hands: Hands, signal: AbortSignal): Promise<Outcome> {
   // The table is keyed by the union: the entry for this action takes just this member of it.

@@ -76,6 +76,7 @@ async function look(keeping: Keeping, instance: string, before: Seen | undefined
     // It took over something in between: the parts do not belong together.
     if ((await updateMark(socket, signal)) !== mark) return undefined;
     const reading = readDump(dump);
+    if (reading.kind === 'nothing') return undefined;
     if (reading.kind === 'partial') {
       tell(instance, `the last good configuration of ${instance} is not renewed: ${reading.reason}`);
       return { mark: '', atMs };

@@ -19,6 +19,8 @@ export type Dump = Readonly<Record<DumpPart, readonly object[]>>;
 
 export type Reading =
   | { readonly kind: 'whole'; readonly resources: readonly KeptResource[] }
+  /** It has just started. */
+  | { readonly kind: 'nothing' }
   /** Something that is referred to is not there (yet), or was refused and has nothing good to stand in for it. */
   | { readonly kind: 'partial'; readonly reason: string };
 
@@ -40,7 +42,7 @@ export function readDump(dump: Dump): Reading {
   const routes = kept('RDS', dump.dynamic_route_configs, ({ route_config }) => route_config);
   const unusable = (dump.dynamic_listeners as readonly Entry[]).find((one) => !one.active_state && !one.draining_state);
   if (unusable !== undefined) return partial(`listener ${unusable.name ?? ''} does not listen`);
-  if (clusters.length === 0 || listeners.length === 0) return partial('there are no clusters or no listeners');
+  if (clusters.length === 0 || listeners.length === 0) return { kind: 'nothing' };
   const neededEndpoints = needsOf(clusters);
   const neededRoutes = needsOf(listeners);
   const missing = [...without(neededEndpoints, endpoints), ...without(neededRoutes, routes)];

@@ -34,6 +34,8 @@ export async function nodesIn(dataDir: string): Promise<readonly string[]> {
 }
 
 export interface NodeFiles {
+  /** Of the node, absolute. */
+  readonly folder: string;
   readonly composeFile: string;
   /** How instances were planned that have a folder here; read at the start, kept up by `write` and `forget`. */
   planned(): ReadonlyMap<string, PlannedInstance>;
@@ -61,6 +63,7 @@ export async function openNodeFiles(options: NodeFilesOptions): Promise<NodeFile
   const planned = await readPlanned(folder);
   const pilots = path.join(folder, SHARED_FOLDER, PILOTS_FILE);
   return {
+    folder,
     composeFile: path.join(folder, 'docker-compose.yml'),
     composeMemory: path.join(folder, 'compose-command.json'),
     adminSocket: (instance) => adminSocketIn(path.join(folder, instance)),

@@ -1,5 +1,5 @@
 /** Puts together what Docker, the store and the probes know of each instance. Pure. */
-import { LABELS, type Role } from '../model/container-labels.js';
+import { COMPOSE_FOLDER, LABELS, type Role } from '../model/container-labels.js';
 import type { InstanceRecord } from '../model/instance.js';
 import { isGateway, type NodePlace, type NodePlan, type PlannedInstance } from '../model/node-plan.js';
 import { type ActualContainer, type ActualInstance, absentContainer, type HealthVerdict, isUp } from './actual.js';
@@ -10,6 +10,8 @@ import type { OwnRecord } from './registration.js';
 export interface Observations {
   readonly plan: NodePlan | undefined;
   readonly containers: readonly SeenContainer[];
+  /** Where the node's compose file is. */
+  readonly folder: string;
   /** From the data directory. */
   readonly planned: ReadonlyMap<string, PlannedInstance>;
   readonly records: ReadonlyMap<string, OwnRecord>;
@@ -48,9 +50,9 @@ function actualInstance(
   seen: Observations,
 ): ActualInstance {
   const label = (name: string): string => containers[0]?.labels[name] ?? '';
-  const sidecar = containerOf(containers, 'sidecar');
+  const sidecar = containerOf(containers, 'sidecar', seen.folder);
   // A gateway's Envoy is all there is of it: where an app is asked for, it stands in.
-  const app = planned !== undefined && isGateway(planned) ? sidecar : containerOf(containers, 'app');
+  const app = planned !== undefined && isGateway(planned) ? sidecar : containerOf(containers, 'app', seen.folder);
   const health = seen.healthOf(instance, generationOf({ app, sidecar }));
   const isRunning = isUp({ app, sidecar });
   const paused = containers.filter((container) => container.isPaused).map(({ labels }) => labels[LABELS.role]);
@@ -73,11 +75,16 @@ function actualInstance(
   };
 }
 
-function containerOf(containers: readonly SeenContainer[], role: Role): ActualContainer {
+function containerOf(containers: readonly SeenContainer[], role: Role, folder: string): ActualContainer {
   const found = containers.find((container) => container.labels[LABELS.role] === role);
   if (found === undefined) return absentContainer;
-  const { state, id, name, startedAt, pid } = found;
-  return { state, id, name, startedAt, pid };
+  const { state, id, name, startedAt, pid, labels } = found;
+  return { state, id, name, startedAt, pid, isFromElsewhere: isFromElsewhere(labels, folder) };
+}
+
+/** Old versions of compose do not say where they have found the file: then it was here. */
+export function isFromElsewhere(labels: SeenContainer['labels'], folder: string): boolean {
+  return (labels[COMPOSE_FOLDER] ?? folder) !== folder;
 }
 
 /** One life of both containers: each start of either begins another. */

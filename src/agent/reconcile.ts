@@ -78,6 +78,7 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
     instances: actualInstances({
       plan,
       containers: dockerView.containers(),
+      folder: files.folder,
       planned: files.planned(),
       records: registration.records(),
       keysOf: (instance) => registration.keysOf(instance),

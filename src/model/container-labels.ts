@@ -10,4 +10,7 @@ export const LABELS = {
   revision: 'io.lightmesh.revision',
 } as const;
 
+/** Compose's own: the absolute folder of the file from which it has made the container. */
+export const COMPOSE_FOLDER = 'com.docker.compose.project.working_dir';
+
 export type Role = 'app' | 'sidecar';

@@ -1,6 +1,6 @@
 /** Goal: the agent with real Docker, real compose, real Envoys and a real store: start, register, die, replace, drain, adopt. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Agent, startAgent } from '../../src/agent/agent.js';
@@ -34,13 +34,14 @@ describe.skipIf(isDockerMissing())('an agent', () => {
   let folder: { path: string; remove(): Promise<void> };
   let agent: Agent;
   let revision = 0;
+  let dataDir: string;
 
   const start = async (): Promise<Agent> =>
     startAgent(
       {
         node,
         store,
-        dataDir: path.join(folder.path, 'data'),
+        dataDir,
         env: process.env,
         version: 'test',
         clock: systemClock,
@@ -77,6 +78,7 @@ describe.skipIf(isDockerMissing())('an agent', () => {
 
   beforeAll(async () => {
     folder = await temporaryFolder('agent');
+    dataDir = path.join(folder.path, 'data');
     server = await startEmbeddedServer();
     store = await openAt(server.address, 'test/');
     const service = {
@@ -285,6 +287,22 @@ describe.skipIf(isDockerMissing())('an agent', () => {
     expect((await store.list(store.keys.below('instance', node))).entries).toHaveLength(1);
   });
 
+  test('makes anew what has stopped and mounts a data directory that is gone', async () => {
+    const { container, sidecar } = (await record(old)) as InstanceRecord;
+    const id = (name: string): string => docker('inspect', '--format', '{{.Id}}', name);
+    const before = [container, sidecar].map(id);
+    await leaveKey({ boot: 'the one before' }, 600);
+    docker('kill', container, sidecar);
+    await rm(dataDir, { recursive: true });
+    dataDir = path.join(folder.path, 'other');
+    agent = await start();
+    await until('it is another one', async () => (await record(old))?.state === 'healthy', START_LIMIT_MS);
+    await reached();
+    expect(containersWith(label)).toEqual([container, sidecar].toSorted());
+    for (const name of [container, sidecar]) expect(before).not.toContain(id(name));
+    expect((await fetch(`http://${inboundOf(first)}/again`)).headers.get('x-backend')).toBe('app/v1');
+  });
+
   test('replaces an instance: the new one serves before the old one drains by acknowledgement', async () => {
     await pilot.holdAcksAt(1n);
     const second = await instance(successor);
@@ -300,7 +318,7 @@ describe.skipIf(isDockerMissing())('an agent', () => {
     await reached();
     expect(await record(old)).toBeUndefined();
     expect(containersWith(label)).toHaveLength(2);
-    await expect(readFile(path.join(folder.path, 'data', node, old, 'envoy.yaml'))).rejects.toThrow('ENOENT');
+    await expect(readFile(path.join(dataDir, node, old, 'envoy.yaml'))).rejects.toThrow('ENOENT');
   });
 
   test('says what stands in the way, and what is well serves all the same', async () => {

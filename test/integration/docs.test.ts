@@ -3,6 +3,7 @@ import { createConnection } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fencedBlocks, readPage } from '../support/doc-commands.js';
+import { removeAbandoned } from '../support/docker.js';
 import { mesh, run, temporaryFolder } from '../support/mesh-process.js';
 import { until } from '../support/until.js';
 
@@ -45,6 +46,7 @@ describe.each([
   beforeAll(async () => {
     folder = await temporaryFolder('tutorial');
     dataDir = path.join(folder.path, 'state/lightmesh');
+    for (const node of ['node-a', 'node-b']) removeAbandoned(`io.lightmesh.node=${node}`);
     const what = `no other mesh runs here: 127.0.0.1:${PORTS.join(' and ')} free, no container of node-a (mesh down)`;
     await until(what, isMachineFree, WAIT_FOR_MACHINE_MS);
     isStarted = true;

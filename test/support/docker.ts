@@ -1,5 +1,6 @@
 /** Docker for tests, by its command: a second pair of eyes beside the agent's own client. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 
 export function docker(...args: readonly string[]): string {
   const done = spawnSync('docker', args, { encoding: 'utf8' });
@@ -18,6 +19,19 @@ export function containersWith(label: string): string[] {
 export function removeContainersWith(label: string): void {
   const names = containersWith(label);
   if (names.length > 0) docker('rm', '-f', '-v', ...names);
+}
+
+/** Containers with this label whose compose file is gone: what somebody has left behind who deleted the folder of a mesh. */
+export function removeAbandoned(label: string): void {
+  for (const name of containersWith(label)) {
+    const files = docker(
+      'inspect',
+      '--format',
+      '{{index .Config.Labels "com.docker.compose.project.config_files"}}',
+      name,
+    );
+    if (!existsSync(files)) docker('rm', '-f', '-v', name);
+  }
 }
 
 /** For `describe.skipIf(...)`: skips loudly, except where nothing may be skipped. */

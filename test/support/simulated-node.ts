@@ -160,7 +160,7 @@ export class SimulatedNode {
   }
 
   #running(name: string): ActualContainer {
-    this.#starts++;
-    return { state: 'running', id: `${name}-${this.#starts}`, name, startedAt: this.#starts, pid: this.#starts };
+    const startedAt = ++this.#starts;
+    return { state: 'running', id: `${name}-${startedAt}`, name, startedAt, pid: startedAt, isFromElsewhere: false };
   }
 }

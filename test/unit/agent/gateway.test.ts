@@ -16,6 +16,7 @@ function seen(state: 'running' | 'stopped') {
   const instances = actualInstances({
     plan,
     containers: [container],
+    folder: '/data/n1',
     planned: new Map(),
     records: new Map(),
     keysOf: () => new Map(),

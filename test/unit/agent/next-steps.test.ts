@@ -70,6 +70,19 @@ describe('starting', () => {
     expect(bringUp()).toMatchObject({ instances: ['worse-v1-1'] });
   });
 
+  test('starts again what has stopped, but leaves to compose what was made from another data directory', () => {
+    const node = settled('app-v1-1');
+    const { app } = node.instance('app-v1-1');
+    const stop = (rest: Partial<typeof app>) => {
+      Object.assign(node.instance('app-v1-1'), { app: { ...app, state: 'stopped', ...rest }, registered: new Map() });
+      Object.assign(node.instance('app-v1-1'), { record: undefined });
+    };
+    stop({});
+    expect(actions(node)).toEqual(['restart']);
+    stop({ isFromElsewhere: true });
+    expect(node.steps()[0]).toEqual({ action: 'bring-up', instances: ['app-v1-1'] });
+  });
+
   test('says in the record what could not be started', () => {
     const node = new SimulatedNode();
     node.setPlan(nodePlan(1, [v1('app-v1-1')]));
