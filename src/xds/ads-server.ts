@@ -10,7 +10,7 @@ import { fanOut } from './fan-out.js';
 import { healthHandler, healthService } from './health.js';
 import { createLoadReports, loadReportingService } from './load-reports.js';
 import { TooMuch } from './read-request.js';
-import { AdsStream } from './stream.js';
+import { AdsStream, firstRequestLimitMs } from './stream.js';
 import { lower, togetherOf } from './stream-status.js';
 
 /** One proxy needs one, or one per type; as many more live side by side while it reconnects. */
@@ -26,10 +26,10 @@ const DRAIN_MS = 2_000;
 const END_SPACING_MS = 5;
 const MAX_ENDING_MS = 6_000;
 
-/** A peer that is gone without a word is noticed within 15 s, one without a stream may stay for 10 s; no request is longer than 4 MiB. */
+/** A peer that is gone without a word is noticed within 20 s (it may just be busy with megabytes for some), one without a stream may stay for 10 s; no request is longer than 4 MiB. */
 const channelOptions = {
   'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_timeout_ms': 10_000,
   'grpc.max_connection_idle_ms': 10_000,
   'grpc.max_receive_message_length': 4 * 1024 * 1024,
   'grpc.max_send_message_length': -1,
@@ -103,7 +103,8 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
   const tick = async (): Promise<void> => {
     while (!closing.signal.aborted) {
       await clock.sleep(TICK_MS, closing.signal).catch(() => undefined); // aborted: the loop ends
-      for (const stream of streams) stream.tick(clock.monotonic());
+      const silentLimitMs = firstRequestLimitMs([...streams].filter(({ isSilent }) => isSilent).length);
+      for (const stream of streams) stream.tick(clock.monotonic(), silentLimitMs);
     }
   };
 

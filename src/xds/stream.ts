@@ -19,7 +19,13 @@ import { deltaDiscoveryResponse, discoveryResponse, type Pieces } from './wire.j
 /** A proxy that is silent for this long after a response hangs; on a new stream it can start afresh. */
 export const ACK_TIMEOUT_MS = 30_000;
 /** A stream on which nothing is asked. Envoy opens such ones when it has two control planes, and does not leave them by itself. */
-export const FIRST_REQUEST_LIMIT_MS = 500;
+const FIRST_REQUEST_LIMIT_MS = 500;
+const PER_SILENT_STREAM_MS = 20;
+const MAX_FIRST_REQUEST_LIMIT_MS = 10_000;
+/** Where hundreds come at once, a machine has not yet got round to let all of them speak: to send those away makes more work of it. */
+export function firstRequestLimitMs(silentStreams: number): number {
+  return Math.min(FIRST_REQUEST_LIMIT_MS + (silentStreams - 1) * PER_SILENT_STREAM_MS, MAX_FIRST_REQUEST_LIMIT_MS);
+}
 /** Messages, and their bytes, that may wait until a new proxy is let in and the host has made up its mind about it. */
 export const MAX_WAITING_MESSAGES = 64;
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
@@ -106,11 +112,16 @@ export class AdsStream {
     this.#push(this.#state);
   }
 
+  /** Nothing was asked on it yet. */
+  get isSilent(): boolean {
+    return !this.#hasSpoken;
+  }
+
   /** Called a few times a second: what waits for time alone. */
-  tick(nowMs: number): void {
+  tick(nowMs: number, silentLimitMs: number): void {
     const oldestMs = Math.min(...this.#sentAtMs.values());
-    if (!this.#hasSpoken && this.#openedMs + FIRST_REQUEST_LIMIT_MS <= nowMs) {
-      this.end('silent', status.UNAVAILABLE, `no request for ${FIRST_REQUEST_LIMIT_MS} ms`);
+    if (this.isSilent && this.#openedMs + silentLimitMs <= nowMs) {
+      this.end('silent', status.UNAVAILABLE, `no request for ${silentLimitMs} ms`);
     } else if (oldestMs + ACK_TIMEOUT_MS <= nowMs) {
       this.end('ack timeout', status.DEADLINE_EXCEEDED, `no answer to a response for ${ACK_TIMEOUT_MS / 1000} s`);
     } else if (this.#isAged(nowMs)) {
