@@ -33,8 +33,14 @@ export function withShared<Resource extends object>(
   own: ReadonlyMap<string, Resource>,
   shared: ReadonlyMap<string, Resource>,
 ): ReadonlyMap<string, Resource> {
-  return layered([own, shared]);
+  return pairOf(own, shared) as ReadonlyMap<string, Resource>; // of these very maps
 }
+
+/** Once per proxy and change: nothing is looked up but the two. */
+const pairOf = remember(
+  (own: ReadonlyMap<string, object>, shared: ReadonlyMap<string, object>): ReadonlyMap<string, object> =>
+    new LayeredMap([...layersOf(own), ...layersOf(shared)]),
+);
 
 /** Maps over each other, as layers of one: the same map again for the same layers. */
 export function layered<Resource extends object>(

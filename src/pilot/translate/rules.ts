@@ -57,9 +57,9 @@ export function withReleases(snapshot: MeshSnapshot, compiled: Rules, caller: Po
   let rules = compiled;
   for (const host of targetHosts(rules)) {
     const key = findHost(index, host, caller.namespace)?.key ?? '';
-    const facts = factsOf(snapshot, key);
     const release = snapshot.releases.get(key);
-    const shift = facts === undefined || release === undefined ? undefined : shiftFor(release, facts.entry);
+    const facts = release && factsOf(snapshot, key);
+    const shift = facts && shiftFor(release, facts.entry);
     if (facts === undefined || shift === undefined) continue;
     rules = overlaid(rules, shift, facts, callerPolicy(facts.entry, caller, index.rootNamespace));
   }

@@ -36,10 +36,13 @@ const withoutVersions = remember((entry: MeshHost): HostFacts => ({ entry, stabl
 export function factsOf(snapshot: MeshSnapshot, key: string): ServiceFacts | undefined {
   const entry = indexOf(snapshot.definitions).services.get(key);
   if (entry === undefined) return undefined;
-  const release = snapshot.releases.get(key);
-  const versions = versionsOf(entry, release, snapshot.endpoints.get(key) ?? []);
-  return facts(entry, effectiveStable(entry.spec, release), versions);
+  return factsFrom(entry, snapshot.releases.get(key), snapshot.endpoints.get(key));
 }
+
+const factsFrom = remember(
+  (entry: ServiceHost, release: Release | undefined, endpoints: readonly Endpoint[] = []): ServiceFacts =>
+    facts(entry, effectiveStable(entry.spec, release), versionsOf(entry, release, endpoints)),
+);
 
 const facts = remember(
   (entry: ServiceHost, stable: string | undefined, versions: readonly KnownVersion[]): ServiceFacts => ({

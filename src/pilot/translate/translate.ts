@@ -17,7 +17,7 @@ import { type Peers, peerProblems, peersOf } from './peers.js';
 import type { Rules } from './policy.js';
 import type { ProxyScope, ProxyUpstream } from './proxy.js';
 import { translateProxyless } from './proxyless.js';
-import { remember } from './remember.js';
+import { remember, sameList } from './remember.js';
 import { noExtensions, type TranslatedResources, type TranslationProblem } from './resources.js';
 import { absentRoutes, inboundRoutes, upstreamRoutes } from './routes.js';
 import { type Caller, rulesFor } from './rules.js';
@@ -39,67 +39,86 @@ export function translate(snapshot: MeshSnapshot, scope: ProxyScope): Translated
 
 function translateSidecar(snapshot: MeshSnapshot, scope: ProxyScope): TranslatedResources {
   const audience = audienceOf(scope);
-  return own(scope, audience.caller, outboundOf(snapshot, audience), peersOf(snapshot, scope));
+  const outbound = outboundOf(snapshot, audience);
+  return together(ownOf(scope, audience.caller, outbound, peersOf(snapshot, scope)), outbound);
 }
 
-const own = remember((scope: ProxyScope, caller: Caller, outbound: Outbound, peers: Peers): TranslatedResources => {
-  const upstreams = ownListeners(scope, outbound);
-  return {
-    clusters: withShared(ownClusters(scope, outbound.sidecar, peers), outbound.clusters),
-    endpoints: outbound.endpoints,
-    listeners: byName(listenersOf(scope, caller, outbound, upstreams, peers), (listener) => listener.name),
-    routes: withShared(
-      byName(routesOf(scope, caller, outbound, upstreams, peers), (routes) => routes.name),
-      outbound.routes,
-    ),
+/** What is made for one proxy alone. */
+type Own = Pick<TranslatedResources, 'clusters' | 'listeners' | 'routes' | 'problems'>;
+
+const together = remember(
+  (own: Own, { clusters, endpoints, routes, problems }: Outbound): TranslatedResources => ({
+    clusters: withShared(own.clusters, clusters),
+    endpoints,
+    listeners: own.listeners,
+    routes: withShared(own.routes, routes),
     runtime: runtimeLayers,
     extensions: noExtensions,
-    problems: [
-      ...outbound.problems,
-      ...missingUpstreams(scope, outbound),
-      ...peerProblems(scope, outbound.sidecar, peers),
-    ],
-  };
-});
+    problems: [...problems, ...own.problems],
+  }),
+);
 
-const ownClusters = remember((scope: ProxyScope, sidecar: Sidecar | undefined, peers: Peers) => {
-  const inbound = inboundClusters(scope, sidecar?.spec.inboundConnectionPool);
-  return byName(
-    [...inbound, ...ingressOf(scope, sidecar, peers).clusters, tunnelCluster(scope)],
-    (cluster) => cluster.name,
-  );
-});
-
-function routesOf(
-  scope: ProxyScope,
-  caller: Caller,
-  outbound: Outbound,
-  upstreams: readonly OwnListener[],
-  peers: Peers,
-): readonly RouteConfigurationJson[] {
-  const inbound = scope.servicePorts.filter((port) => port.protocol !== 'tcp').map(inboundRoutes);
-  const listeners = upstreams
-    .filter(({ upstream }) => upstream.protocol !== 'tcp')
-    .map(({ upstream, found }) => {
-      const name = upstreamListenerName(upstream);
-      if (found === undefined) return absentRoutes(upstream, name);
-      const { port, rules } = found;
-      return upstreamRoutes(port, rulesFor(rules, caller, port.port), targetsIn(outbound, found), name);
-    });
-  return [...inbound, ...ingressOf(scope, outbound.sidecar, peers).routes, ...listeners];
+/** From what its audience shares only as far as it must be: most changes then make nothing of it anew. */
+function ownOf(scope: ProxyScope, caller: Caller, outbound: Outbound, peers: Peers): Own {
+  const { sidecar, listeners, absent } = outbound;
+  return makeOwn(scope, peers, sidecar, sameList(listeners), ofUpstreams(scope, caller, outbound), absent.join(' '));
 }
 
-function listenersOf(
-  scope: ProxyScope,
-  caller: Caller,
-  { reachable, sidecar, listeners: egress }: Outbound,
-  upstreams: readonly OwnListener[],
-  peers: Peers,
-): readonly ListenerJson[] {
-  const tcp = upstreams.flatMap(({ upstream, found }) => {
+const makeOwn = remember(
+  (
+    scope: ProxyScope,
+    peers: Peers,
+    sidecar: Sidecar | undefined,
+    egress: readonly ListenerJson[],
+    upstreams: OfUpstreams,
+    absent: string,
+  ): Own => {
+    const ingress = ingressOf(scope, sidecar, peers);
+    const inbound = inboundClusters(scope, sidecar?.spec.inboundConnectionPool);
+    const requests = (sidecar === undefined ? [] : ownEgress(sidecar)).filter(({ port }) =>
+      isRequestPort(port?.protocol),
+    );
+    const listeners = [
+      ...fixedListeners(scope, peers),
+      ...upstreams.listeners,
+      ...ingress.listeners,
+      ...requests.map((one) => egressHttp(scope, one)),
+      ...egress,
+    ];
+    const routes = [
+      ...scope.servicePorts.filter((port) => port.protocol !== 'tcp').map(inboundRoutes),
+      ...ingress.routes,
+      ...upstreams.routes,
+    ];
+    return {
+      clusters: byName([...inbound, ...ingress.clusters, tunnelCluster(scope)], (cluster) => cluster.name),
+      listeners: byName(listeners, (listener) => listener.name),
+      routes: byName(routes, (one) => one.name),
+      problems: [...missingUpstreams(scope, absent), ...peerProblems(scope, sidecar, peers)],
+    };
+  },
+);
+
+/** Of upstreams with a listener of their own. */
+interface OfUpstreams {
+  /** For bytes; those for requests depend on nothing that changes. */
+  readonly listeners: readonly ListenerJson[];
+  readonly routes: readonly RouteConfigurationJson[];
+}
+
+const ofNoUpstreams: OfUpstreams = { listeners: [], routes: [] };
+
+function ofUpstreams(scope: ProxyScope, caller: Caller, outbound: Outbound): OfUpstreams {
+  const isAny = scope.upstreams.some((upstream) => upstream.listener !== undefined);
+  return isAny ? makeOfUpstreams(scope, caller, outbound) : ofNoUpstreams;
+}
+
+const makeOfUpstreams = remember((scope: ProxyScope, caller: Caller, outbound: Outbound): OfUpstreams => {
+  const upstreams = ownListeners(scope, outbound);
+  const listeners = upstreams.flatMap(({ upstream, found }) => {
     if (upstream.protocol !== 'tcp' || found === undefined) return [];
     const { entry, port, rules } = found;
-    const place = { targets: reachable, port: port.port };
+    const place = { targets: outbound.reachable, port: port.port };
     const streams = streamsOfHost(entry, rulesFor(rules, caller, port.port));
     return [
       tcpUpstreamListener(
@@ -108,17 +127,16 @@ function listenersOf(
       ),
     ];
   });
-  const requests = (sidecar === undefined ? [] : ownEgress(sidecar)).filter(({ port }) =>
-    isRequestPort(port?.protocol),
-  );
-  return [
-    ...fixedListeners(scope, peers),
-    ...tcp,
-    ...ingressOf(scope, sidecar, peers).listeners,
-    ...requests.map((one) => egressHttp(scope, one)),
-    ...egress,
-  ];
-}
+  const routes = upstreams
+    .filter(({ upstream }) => upstream.protocol !== 'tcp')
+    .map(({ upstream, found }) => {
+      const name = upstreamListenerName(upstream);
+      if (found === undefined) return absentRoutes(upstream, name);
+      const { port, rules } = found;
+      return upstreamRoutes(port, rulesFor(rules, caller, port.port), targetsIn(outbound, found), name);
+    });
+  return { listeners, routes };
+});
 
 interface OwnListener {
   readonly upstream: ProxyUpstream;
@@ -137,11 +155,10 @@ function ownListeners(scope: ProxyScope, { named }: Outbound): readonly OwnListe
     });
 }
 
-function missingUpstreams(scope: ProxyScope, { absent }: Outbound): readonly TranslationProblem[] {
-  return absent.map((key) => ({
-    kind: 'Service',
-    namespace: scope.namespace,
-    name: scope.service,
-    message: `its upstream ${key} does not exist`,
-  }));
+/** `absent` are names, `<ns>/<name>` each. */
+function missingUpstreams({ namespace, service }: ProxyScope, absent: string): readonly TranslationProblem[] {
+  return absent
+    .split(' ')
+    .filter((key) => key !== '')
+    .map((key) => ({ kind: 'Service', namespace, name: service, message: `its upstream ${key} does not exist` }));
 }
