@@ -21,8 +21,12 @@ export interface ComposeFile {
 }
 export type ComposeService = Readonly<Record<string, unknown>>;
 
-/** Seconds that a removed listener's connections have to end. The agent drains before it stops anything. */
-const DRAIN_S = 15;
+/**
+ * Connections of a removed listener have 15 s to end, and so have those of one that was changed, such as by another policy of
+ * who may come in: HTTP ones are told to with their next answer, so that at most one more request meets the old rules. The agent
+ * drains before it stops anything.
+ */
+export const DRAINING = ['--drain-time-s', '15', '--drain-strategy', 'immediate'];
 /** A hung sidecar is killed after this; Envoy itself ends at once. */
 const SIDECAR_STOP_S = 20;
 /** Bounds a sidecar that runs away; its own overload manager acts far below. */
@@ -114,7 +118,7 @@ function envoyArguments({ concurrency, logLevel }: PlannedInstance['sidecar']): 
   const config = ['-c', `${SIDECAR_CONFIG}/envoy.yaml`];
   // Without a number Envoy takes one thread for each core.
   const threads = concurrency === 0 ? [] : ['--concurrency', String(concurrency)];
-  const settings = [...threads, '--log-level', logLevel, '--drain-time-s', String(DRAIN_S)];
+  const settings = [...threads, '--log-level', logLevel, ...DRAINING];
   // Several Envoys on one host network would clash on the sockets of hot restart; a new sidecar is a new instance.
   return [...config, '--disable-hot-restart', ...settings];
 }

@@ -1,11 +1,13 @@
 /** Goal: a real Envoy lets in and refuses what AuthorizationPolicies say, by itself and by asking a judge. */
 
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer as createHttp1, type Server } from 'node:http';
+import { Agent, createServer as createHttp1, get, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttp2, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Running, startApp } from '../../fixtures/apps/demo-app/app.js';
 import type { Endpoint } from '../../src/model/instance.js';
@@ -254,6 +256,50 @@ spec:
     expect(await status('/', '-H', 'x-forwarded-for: 1.2.3.4, 9.9.9.9')).toBe(200);
     await apply(policy('rules: [{ from: [{ source: { ipBlocks: [9.9.9.0/24] } }] }]'));
     expect(await status('/', '-H', 'x-forwarded-for: 9.9.9.9')).toBe(403);
+  });
+
+  /** Over connections that are kept open. */
+  function asker(connections: number) {
+    const agent = new Agent({ keepAlive: true, maxSockets: connections });
+    const port = sidecar.scope.ports.inbound['http'] as number;
+    return {
+      async ask(path: string): Promise<number | undefined> {
+        const asked = get({ agent, host: '127.0.0.1', port, path });
+        const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+        await text(answer);
+        return answer.statusCode;
+      },
+      close: () => agent.destroy(),
+    };
+  }
+
+  test('a connection that is kept open meets a new rule after one more request at most', async () => {
+    await sidecar.apply(yamls(mesh), endpoints);
+    const { ask, close } = asker(1);
+    expect([await ask('/admin'), await ask('/admin')]).toEqual([200, 200]);
+    await sidecar.apply(yamls(mesh, to('paths: [/admin]')), endpoints);
+    await ask('/admin');
+    expect([await ask('/admin'), await ask('/admin')]).toEqual([403, 403]);
+    close();
+  });
+
+  test('no request is lost while policies change', async () => {
+    const { ask, close } = asker(4);
+    const seen = new Map<number | undefined, number>();
+    let isOver = false;
+    const busy = async (): Promise<void> => {
+      while (!isOver) {
+        const status = await ask('/open');
+        seen.set(status, (seen.get(status) ?? 0) + 1);
+      }
+    };
+    const load = Promise.all([busy(), busy(), busy(), busy()]);
+    for (let i = 0; i < 20; i++) await sidecar.apply(yamls(mesh, to(`paths: [/closed-${i}]`)), endpoints);
+    isOver = true;
+    await load;
+    expect([...seen.keys()]).toEqual([200]);
+    expect(seen.get(200)).toBeGreaterThan(100);
+    close();
   });
 
   test('a caller without a sidecar does not steer Envoy by headers', async () => {

@@ -6,6 +6,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
+import { DRAINING } from '../../src/planner/compose.js';
 import { freePort } from './mesh-process.js';
 import { until } from './until.js';
 
@@ -67,7 +68,8 @@ export async function startEnvoy({ bootstrap, baseDir }: EnvoyOptions): Promise<
   const configFile = path.join(directory, 'envoy.json');
   const logFile = path.join(directory, 'envoy.log');
   writeFileSync(configFile, JSON.stringify({ admin, ...bootstrap }));
-  const child = spawn(binary, ['-c', configFile, '--disable-hot-restart', '--concurrency', '1', '-l', 'info'], {
+  const args = ['-c', configFile, '--disable-hot-restart', '--concurrency', '1', '-l', 'info', ...DRAINING];
+  const child = spawn(binary, args, {
     stdio: ['ignore', openSync(logFile, 'a'), openSync(logFile, 'a')],
   });
   const envoy = envoyOf(
