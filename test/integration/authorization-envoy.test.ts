@@ -263,7 +263,7 @@ spec:
     const agent = new Agent({ keepAlive: true, maxSockets: connections });
     const port = sidecar.scope.ports.inbound['http'] as number;
     return {
-      async ask(path: string): Promise<number | undefined> {
+      ask: async (path: string): Promise<number | undefined> => {
         const asked = get({ agent, host: '127.0.0.1', port, path });
         const [answer] = (await once(asked, 'response')) as [IncomingMessage];
         await text(answer);
