@@ -3,7 +3,7 @@
  * proxy, with real translation and a real etcd, beside servers that send prepared bytes (`raw`) and go-control-plane's snapshot
  * cache, in turn, in one run on one machine. The Go programs are not ours: MESH_BENCH_TOOLS names the folder that has them.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -157,7 +157,6 @@ async function main(): Promise<void> {
     raw: (shape) => startFloor(floor, 'raw', shape),
     'go-control-plane': (shape) => startFloor(floor, 'snapshot', shape),
   };
-  const cases: Record<string, Record<string, Measured>> = {};
   for (const name of positionals.length > 0 ? positionals : Object.keys(shapes)) {
     const shape = shapes[name];
     if (shape === undefined) throw new Error(`no case ${name}; there are: ${Object.keys(shapes).join(', ')}`);
@@ -176,23 +175,18 @@ async function main(): Promise<void> {
         await running.stop();
       }
     }
-    cases[name] = measured;
+    await keep(name, { rounds: ROUNDS, at: new Date().toISOString(), machine: machine(loadBefore), servers: measured });
   }
-  await report({
-    bench: 'xds',
-    mode: MODE,
-    rounds: ROUNDS,
-    cases,
-    at: new Date().toISOString(),
-    machine: machine(loadBefore),
-  });
 }
 
-async function report(result: object): Promise<void> {
-  const folder = path.join(root, 'bench/results');
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, `xds-${MODE}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
-  process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+/** Cases take minutes, and a quiet machine each: one at a time takes its place among the results. */
+async function keep(name: string, result: object): Promise<void> {
+  const file = path.join(root, `bench/results/xds-${MODE}.json`);
+  const before = await readFile(file, 'utf8').catch(() => '{}'); // the first of all
+  const cases = { ...(JSON.parse(before) as Record<string, object>), [name]: result };
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(cases, undefined, 2)}\n`);
+  process.stdout.write(`${JSON.stringify({ [name]: result }, undefined, 2)}\n`);
 }
 
 await main();

@@ -1,4 +1,4 @@
-/** `docs/reference/performance.md`, made from what the benches have measured. */
+/** `docs/performance.md`, made from what the benches have measured. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -28,12 +28,14 @@ interface Measured {
   readonly memoryMiB: { readonly rest: number; readonly peak: number };
 }
 
-interface XdsResult {
+/** By case, such as `100x10x200`. */
+type XdsResult = Readonly<Record<string, XdsCase>>;
+
+interface XdsCase {
   readonly rounds: number;
-  readonly mode: string;
-  readonly cases: Readonly<Record<string, Readonly<Record<string, Measured>>>>;
   readonly at: string;
   readonly machine: Machine;
+  readonly servers: Readonly<Record<string, Measured>>;
 }
 
 interface RegistryResult {
@@ -74,7 +76,7 @@ export function performancePage(): string {
 Ratios count, not the figures: each run measures a reference beside us, on the same machine, in turn. What changes is written to a real etcd through the pilot's API,
 and translated; the time runs from the commit, as a bare watcher of the store sees it, to the moment a proxy has the whole message.
 
-${xdsSection(read<XdsResult>('xds-delta.json'))}
+${xdsSection()}
 ${churnSection(read<ChurnResult>('churn.json'))}
 ${registrySection(read<RegistryResult>('registry.json'))}`;
 }
@@ -83,17 +85,76 @@ function read<Result>(name: string): Result {
   return JSON.parse(readFileSync(path.join(results, name), 'utf8')) as Result; // as the bench of this name writes it
 }
 
-function xdsSection({ cases, rounds, mode, at, machine }: XdsResult): string {
-  const tables = Object.entries(cases).map(([name, servers]) => {
-    const rows = Object.entries(servers).map(([server, measured]) => row([server, ...cells(measured)]));
-    return `### ${shapeOf(name)}\n\n${row(columns)}${row(columns.map(() => '---'))}${rows.join('')}`;
+function xdsSection(): string {
+  const byMode = modes.map(([mode, file]) => {
+    const tables = Object.entries(read<XdsResult>(file)).map(([name, { rounds, at, machine, servers }]) => {
+      const rows = Object.entries(servers).map(([server, measured]) => row([server, ...cells(measured)]));
+      const how = `\`npm run bench -- xds ${name}\`, ${mode}; median of ${rounds} changes; ${on(machine, at)}.`;
+      return `### ${shapeOf(name)}, ${mode}\n\n${how}\n\n${row(columns)}${row(columns.map(() => '---'))}${rows.join('')}`;
+    });
+    return tables.join('\n');
   });
   return `## Configuration over xDS
 
-\`npm run bench -- xds\`; median of ${rounds} changes, ${mode}, ${on(machine, at)}. \`raw\` sends prepared bytes and is what the machine can do; go-control-plane holds a ready snapshot. Neither of them translates,
-has a store, or sends what a sidecar of ours needs besides routes to services (tunnels, retries, ejection: about twice the bytes).
+\`raw\` sends prepared bytes and is what the machine can do; go-control-plane holds a ready snapshot. Neither of them translates, has a store, or sends what a sidecar of ours needs
+besides routes to services (tunnels, retries, ejection: about twice the bytes).
 
-${tables.join('\n')}`;
+${goalsTable(read<XdsResult>('xds-delta.json'))}
+${byMode.join('\n')}`;
+}
+
+const modes = [
+  ['delta', 'xds-delta.json'],
+  ['state of the world', 'xds-sotw.json'],
+] as const;
+
+interface Goal {
+  readonly what: string;
+  readonly most: number;
+  readonly unit: string;
+  readonly of: (measured: Measured) => number;
+}
+
+/** What this project has set itself, for this machine. */
+const goals: Readonly<Record<string, readonly Goal[]>> = {
+  '100x10x200': [
+    { what: 'endpoint change at all, p99', most: 30, unit: 'ms', of: ({ endpoint }) => endpoint.p99Ms },
+    { what: 'weight change at all, p99', most: 40, unit: 'ms', of: ({ route }) => route.p99Ms },
+    { what: 'all proxies cold', most: 600, unit: 'ms', of: ({ cold }) => cold.p99Ms },
+    { what: 'all proxies cold, CPU', most: 0.6, unit: 's', of: ({ cold }) => cold.cpuSeconds },
+  ],
+  '1000x2x1000': [
+    { what: 'endpoint change at all, p99', most: 80, unit: 'ms', of: ({ endpoint }) => endpoint.p99Ms },
+    { what: 'endpoint change, CPU', most: 0.08, unit: 's', of: ({ endpoint }) => endpoint.cpuSeconds },
+    { what: 'weight change at all, p99', most: 350, unit: 'ms', of: ({ route }) => route.p99Ms },
+    { what: 'all proxies cold', most: 7000, unit: 'ms', of: ({ cold }) => cold.p99Ms },
+    { what: 'memory at rest', most: 450, unit: 'MiB', of: ({ memoryMiB }) => memoryMiB.rest },
+    { what: 'memory at its peak', most: 600, unit: 'MiB', of: ({ memoryMiB }) => memoryMiB.peak },
+    { what: 'all reconnect, per proxy', most: 300, unit: 'B', of: ({ reconnect }) => reconnect.bytesPerProxy },
+    { what: 'all reconnect, CPU', most: 2, unit: 's', of: ({ reconnect }) => reconnect.cpuSeconds },
+  ],
+  '1000x2x5000': [
+    { what: 'endpoint change at all it concerns, p99', most: 250, unit: 'ms', of: ({ endpoint }) => endpoint.p99Ms },
+    { what: 'weight change at all it concerns, p99', most: 250, unit: 'ms', of: ({ route }) => route.p99Ms },
+  ],
+};
+
+function goalsTable(results: XdsResult): string {
+  const rows = Object.entries(goals).flatMap(([name, list]) => {
+    const ours = results[name]?.servers['ours'];
+    return list.map(({ what, most, unit, of }) => {
+      const measured = ours === undefined ? undefined : of(ours);
+      const verdict = measured === undefined ? 'not measured' : `${measured} ${unit}`;
+      return row([
+        shapeOf(name),
+        what,
+        `${most} ${unit}`,
+        verdict,
+        measured !== undefined && measured <= most ? '✔' : '✘',
+      ]);
+    });
+  });
+  return `${row(['mesh', 'what', 'goal', 'measured', ''])}${row(['---', '---', '---', '---', '---'])}${rows.join('')}`;
 }
 
 const columns = [
