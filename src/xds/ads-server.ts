@@ -1,17 +1,19 @@
 /** The gRPC server: ADS in both flavours, load reports, health. Knows streams and proxies; what is sent is decided below. */
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
-import { MeshError } from '../runtime/mesh-error.js';
+import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { type AdmissionLimits, createAdmission } from './admission.js';
 import { type AdsHost, type AdsServer, noMetrics, type ProxyStatus, type XdsMetrics } from './ads-host.js';
-import { ADS, discoveryServices } from './discovery-services.js';
+import { ADS, discoveryMethods } from './discovery-services.js';
 import { fanOut } from './fan-out.js';
-import { healthHandler, healthService } from './health.js';
-import { createLoadReports, loadReportingService } from './load-reports.js';
+import { HEALTH_CHECK, healthCheck } from './health.js';
+import { createLoadReports, LOAD_STATS } from './load-reports.js';
 import { TooMuch } from './read-request.js';
 import { AdsStream, firstRequestLimitMs } from './stream.js';
 import { lower, togetherOf } from './stream-status.js';
+import { grpcJsTransport } from './transport/grpc-js.js';
+import { http2Transport } from './transport/http2.js';
+import { type Call, type CallHandler, grpcCode, unary } from './transport/transport.js';
 
 /** One proxy needs one, or one per type; as many more live side by side while it reconnects. */
 const MAX_STREAMS_PER_PROXY = 16;
@@ -26,15 +28,9 @@ const DRAIN_MS = 2_000;
 const END_SPACING_MS = 5;
 const MAX_ENDING_MS = 6_000;
 
-/** A peer that is gone without a word is noticed within 20 s (it may just be busy with megabytes for some), one without a stream may stay for 10 s; no request is longer than 4 MiB. */
-const channelOptions = {
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  'grpc.max_connection_idle_ms': 10_000,
-  'grpc.max_receive_message_length': 4 * 1024 * 1024,
-  'grpc.max_send_message_length': -1,
-  'grpc.max_concurrent_streams': 1_000,
-};
+const transports = { http2: http2Transport, 'grpc-js': grpcJsTransport } as const;
+export type TransportName = keyof typeof transports;
+const DEFAULT_TRANSPORT: TransportName = 'http2';
 
 export interface AdsServerOptions {
   readonly host: AdsHost;
@@ -47,14 +43,15 @@ export interface AdsServerOptions {
   readonly maxAgeMs?: number;
   /** How often proxies report their load. Default 1000. */
   readonly loadReportIntervalMs?: number;
+  /** What speaks gRPC. Default http2. */
+  readonly transport?: TransportName;
   /** What the health service answers. Default yes. */
   readonly isServing?: () => boolean;
 }
 
 export function createAdsServer(options: AdsServerOptions): AdsServer {
   const { host, clock, logger, metrics = noMetrics, loadReportIntervalMs = 1_000, isServing = () => true } = options;
-  const { admission = ADMISSION, maxAgeMs = MAX_AGE_MS } = options;
-  const server = new Server(channelOptions);
+  const { admission = ADMISSION, maxAgeMs = MAX_AGE_MS, transport = DEFAULT_TRANSPORT } = options;
   const streams = new Set<AdsStream>();
   const streamsByProxy = new Map<string, Set<AdsStream>>();
   const ackedCallbacks = new Set<() => void>();
@@ -92,13 +89,18 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
       noteAcked();
     },
   };
-  const services = discoveryServices((kind, only) => (call) => {
-    streams.add(new AdsStream(call, kind, only, around));
+  const discovery = discoveryMethods((call, kind, only) => {
+    const stream = new AdsStream(call, kind, only, around);
+    streams.add(stream);
+    return stream;
   });
-  for (const [definition, implementation] of services) server.addService(definition, implementation);
-  server.addService(healthService, { Check: healthHandler([ADS], isServing) });
   const loads = createLoadReports(loadReportIntervalMs, (node, report) => host.loadReport?.(node, report));
-  if (host.loadReport) server.addService(loadReportingService, { StreamLoadStats: loads.handle });
+  const methods = new Map<string, (call: Call) => CallHandler>([
+    ...discovery,
+    [HEALTH_CHECK, unary(healthCheck([ADS], isServing))],
+    ...(host.loadReport ? [[LOAD_STATS, loads.open] as const] : []),
+  ]);
+  const server = transports[transport](methods, clock);
 
   const tick = async (): Promise<void> => {
     while (!closing.signal.aborted) {
@@ -116,14 +118,16 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     for (const [i, { stream }] of shuffled.entries()) {
       const waitMs = startedMs + i * spacingMs - clock.monotonic();
       if (waitMs > 0) await clock.sleep(waitMs);
-      stream.end('shutdown', status.UNAVAILABLE, 'this control plane is going away');
+      stream.end('shutdown', grpcCode.UNAVAILABLE, 'this control plane is going away');
     }
   };
 
   let ticking: Promise<void> | undefined;
   return {
     async listen(address) {
-      const bound = await bind(server, address);
+      const bound = await server.listen(address).catch((error: unknown) => {
+        throw notBound(address, error);
+      });
       ticking ??= tick();
       return bound;
     },
@@ -142,17 +146,16 @@ export function createAdsServer(options: AdsServerOptions): AdsServer {
     },
     sendAway(proxyId) {
       const details = 'another control plane answers again';
-      for (const stream of streamsByProxy.get(proxyId) ?? []) stream.end('sent away', status.UNAVAILABLE, details);
+      for (const stream of streamsByProxy.get(proxyId) ?? []) stream.end('sent away', grpcCode.UNAVAILABLE, details);
     },
     cutLoadWindow: (proxyId, isCut) => loads.cut(proxyId, isCut),
     async close({ drainMs = DRAIN_MS } = {}) {
       const drained = new AbortController();
-      // No new connection, and a GOAWAY on each that is there: who leaves does not come back to us.
-      server.tryShutdown(() => drained.abort(new Error('drained')));
+      void server.drain().then(() => drained.abort(new Error('drained')));
       await endAll([...streams]);
       closing.abort(new Error('server closes'));
       await clock.sleep(drainMs, drained.signal).catch(() => undefined); // drained in time
-      server.forceShutdown();
+      server.destroy();
     },
   };
 }
@@ -175,18 +178,7 @@ function ackedRevisionOf(siblings: ReadonlySet<AdsStream>): bigint {
     .reduce(lower);
 }
 
-function bind(server: Server, address: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (!error) return resolve(address.startsWith('unix:') ? address : withPort(address, port));
-      const isTaken = /EADDRINUSE|address already in use/i.test(error.message);
-      reject(
-        new MeshError(isTaken ? 'MESH2010' : 'MESH2000', `could not listen on ${address} for xDS`, { cause: error }),
-      );
-    });
-  });
-}
-
-function withPort(address: string, port: number): string {
-  return `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
+function notBound(address: string, cause: unknown): MeshError {
+  const isTaken = /EADDRINUSE|address already in use/i.test(messageOf(cause));
+  return new MeshError(isTaken ? 'MESH2010' : 'MESH2000', `could not listen on ${address} for xDS`, { cause });
 }

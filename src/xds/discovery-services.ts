@@ -1,9 +1,7 @@
 /** The gRPC services of the xDS transport protocol: ADS, and one for each type by itself. */
-import type { handleBidiStreamingCall, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { inPieces } from './raw-service.js';
 import { type ResourceShort, type ResourceType, resourceType } from './resource-types.js';
 import type { StreamKind } from './subscription.js';
-import type { Pieces } from './wire.js';
+import type { Call, CallHandler } from './transport/transport.js';
 
 export const ADS = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 
@@ -32,15 +30,12 @@ const services: readonly DiscoveryService[] = [
   single('ECDS', 'extension.v3.ExtensionConfigDiscoveryService', 'ExtensionConfigs'),
 ];
 
-type Open = (kind: StreamKind, only: ResourceType | undefined) => handleBidiStreamingCall<Buffer, Pieces>;
+type Open = (call: Call, kind: StreamKind, only: ResourceType | undefined) => CallHandler;
 
-/** Pairs for `Server.addService`. */
-export function discoveryServices(open: Open): (readonly [ServiceDefinition, UntypedServiceImplementation])[] {
-  return services.map(({ name, noun, only }) => {
-    const [stream, delta] = [`Stream${noun}`, `Delta${noun}`];
-    return [
-      { [stream]: inPieces(`/${name}/${stream}`), [delta]: inPieces(`/${name}/${delta}`) },
-      { [stream]: open('sotw', only), [delta]: open('delta', only) },
-    ];
-  });
+/** By path. */
+export function discoveryMethods(open: Open): (readonly [string, (call: Call) => CallHandler])[] {
+  return services.flatMap(({ name, noun, only }) => [
+    [`/${name}/Stream${noun}`, (call) => open(call, 'sotw', only)],
+    [`/${name}/Delta${noun}`, (call) => open(call, 'delta', only)],
+  ]);
 }

@@ -1,21 +1,20 @@
 /** grpc.health.v1.Health, the unary half: balancers and `grpc_health_probe` ask it. */
-import { type handleUnaryCall, type ServiceDefinition, status } from '@grpc/grpc-js';
-import { unary } from './raw-service.js';
+import { GrpcFailure, grpcCode } from './transport/transport.js';
 import { field, fieldsOf } from './wire.js';
 
-export const healthService: ServiceDefinition = { Check: unary('/grpc.health.v1.Health/Check') };
+export const HEALTH_CHECK = '/grpc.health.v1.Health/Check';
 
 const SERVING = 1;
 const NOT_SERVING = 2;
 
-export function healthHandler(services: readonly string[], isServing: () => boolean): handleUnaryCall<Buffer, Buffer> {
-  return (call, reply) => {
+export function healthCheck(services: readonly string[], isServing: () => boolean): (request: Buffer) => Buffer {
+  return (request) => {
     let service = '';
-    for (const { number, bytes } of fieldsOf(call.request)) if (number === 1) service = bytes.toString();
+    for (const { number, bytes } of fieldsOf(request)) if (number === 1) service = bytes.toString();
     if (service !== '' && !services.includes(service)) {
-      return reply({ code: status.NOT_FOUND, details: `no service ${service}` });
+      throw new GrpcFailure(grpcCode.NOT_FOUND, `no service ${service}`);
     }
-    reply(null, Buffer.from([8, isServing() ? SERVING : NOT_SERVING])); // HealthCheckResponse.status = 1, a varint
+    return Buffer.from([8, isServing() ? SERVING : NOT_SERVING]); // HealthCheckResponse.status = 1, a varint
   };
 }
 

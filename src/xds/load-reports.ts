@@ -1,20 +1,15 @@
 /** envoy.service.load_stats.v3.LoadReportingService: proxies count what they send where, and tell us every interval. */
-import { type ServerDuplexStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { messageOf } from '../runtime/mesh-error.js';
 import type { AdsServer, ClusterLoad, LoadReport, ProxyNode } from './ads-host.js';
 import { encodeMessage } from './encode.js';
-import { bidirectional } from './raw-service.js';
 import { readNode } from './read-request.js';
-import { fieldsOf } from './wire.js';
+import { type Call, type CallHandler, grpcCode } from './transport/transport.js';
+import { fieldsOf, Pieces } from './wire.js';
 
-export const loadReportingService: ServiceDefinition = {
-  StreamLoadStats: bidirectional('/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats'),
-};
-
-type Call = ServerDuplexStream<Buffer, Buffer>;
+export const LOAD_STATS = '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats';
 
 export interface LoadReports {
-  readonly handle: (call: Call) => void;
+  readonly open: (call: Call) => CallHandler;
   readonly cut: AdsServer['cutLoadWindow'];
 }
 
@@ -38,30 +33,34 @@ export function createLoadReports(
     if (siblings?.size === 0) streams.delete(stream.node.id);
   };
 
-  const handle = (call: Call): void => {
+  const open = (call: Call): CallHandler => {
     let stream: LoadStream | undefined;
-    call.on('data', (message: Buffer) => {
-      try {
-        const received = readLoadStats(message);
-        if (!stream) {
-          if (!received.node) throw new RangeError('the first message of a stream must carry a node');
-          stream = join({ call, node: readNode(received.node, call.getPeer()), clusters: [] });
-          call.write(everything);
-          // A proxy that comes back brings in its first message what it has counted meanwhile.
-          if (received.report.length === 0) return;
+    return {
+      received(message) {
+        try {
+          const received = readLoadStats(message);
+          if (!stream) {
+            if (!received.node) throw new RangeError('the first message of a stream must carry a node');
+            stream = join({ call, node: readNode(received.node, call.peer), clusters: [] });
+            call.write(everything);
+            // A proxy that comes back brings in its first message what it has counted meanwhile.
+            if (received.report.length === 0) return;
+          }
+          stream.clusters = received.report.map((load) => load.cluster);
+          report(stream.node, received.report);
+        } catch (error) {
+          call.end(grpcCode.INVALID_ARGUMENT, messageOf(error));
         }
-        stream.clusters = received.report.map((load) => load.cluster);
-        report(stream.node, received.report);
-      } catch (error) {
-        call.emit('error', { code: status.INVALID_ARGUMENT, details: messageOf(error) });
-      }
-    });
-    call.on('end', () => call.end());
-    for (const event of ['end', 'cancelled', 'error', 'close']) call.on(event, () => stream && leave(stream));
+      },
+      ended() {
+        if (stream) leave(stream);
+        call.end();
+      },
+    };
   };
 
   return {
-    handle,
+    open,
     // Envoy keeps the counters of a cluster that it was asked for before, and resets those of one that it was not
     // (`LoadStatsReporterImpl::startLoadReportPeriod`). So it is asked for the others alone, and at once for all again.
     cut(proxyId, isCut) {
@@ -80,8 +79,8 @@ interface LoadStream {
   clusters: readonly string[];
 }
 
-function questionOf(response: object): Buffer {
-  return Buffer.from(encodeMessage('envoy.service.load_stats.v3.LoadStatsResponse', response));
+function questionOf(response: object): Pieces {
+  return new Pieces([encodeMessage('envoy.service.load_stats.v3.LoadStatsResponse', response)]);
 }
 
 /** envoy.service.load_stats.v3.LoadStatsRequest. By hand: it comes every second from every proxy. */

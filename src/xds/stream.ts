@@ -1,6 +1,4 @@
 /** One ADS stream of a proxy: brings its messages to the pure state of `ordering.ts`, and what that decides to the wire. */
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
@@ -13,8 +11,9 @@ import type { Response } from './response.js';
 import { statusOf } from './stream-status.js';
 import type { Request } from './subscribe.js';
 import type { StreamKind } from './subscription.js';
+import { type Call, type CallHandler, type GrpcCode, grpcCode } from './transport/transport.js';
 import type { Verdict } from './verdict.js';
-import { deltaDiscoveryResponse, discoveryResponse, type Pieces } from './wire.js';
+import { deltaDiscoveryResponse, discoveryResponse } from './wire.js';
 
 /** A proxy that is silent for this long after a response hangs; on a new stream it can start afresh. */
 export const ACK_TIMEOUT_MS = 30_000;
@@ -59,8 +58,8 @@ export type EndReason =
 /** Nothing is wrong with these. */
 const ordinary: ReadonlySet<EndReason> = new Set(['client', 'shutdown', 'silent', 'resync', 'sent away', 'aged']);
 
-export class AdsStream {
-  readonly #call: ServerDuplexStream<Buffer, Pieces>;
+export class AdsStream implements CallHandler {
+  readonly #call: Call;
   readonly #kind: StreamKind;
   /** The type of a stream that is no ADS. */
   readonly only: ResourceType | undefined;
@@ -81,12 +80,7 @@ export class AdsStream {
   #wakeAtMs: number | undefined;
   #earlier: EarlierContent = 'none';
 
-  constructor(
-    call: ServerDuplexStream<Buffer, Pieces>,
-    kind: StreamKind,
-    only: ResourceType | undefined,
-    around: StreamSurroundings,
-  ) {
+  constructor(call: Call, kind: StreamKind, only: ResourceType | undefined, around: StreamSurroundings) {
     this.#call = call;
     this.#kind = kind;
     this.only = only;
@@ -94,10 +88,6 @@ export class AdsStream {
     this.#connectedSince = around.clock.now();
     this.#openedMs = around.clock.monotonic();
     this.#ageLimitMs = around.ageLimitMs();
-    call.on('data', (message: Buffer) => this.#receive(message));
-    call.on('end', () => this.end('client'));
-    call.on('cancelled', () => this.end('client'));
-    call.on('error', () => this.end('client'));
     around.metrics.connected(kind);
   }
 
@@ -121,11 +111,11 @@ export class AdsStream {
   tick(nowMs: number, silentLimitMs: number): void {
     const oldestMs = Math.min(...this.#sentAtMs.values());
     if (this.isSilent && this.#openedMs + silentLimitMs <= nowMs) {
-      this.end('silent', status.UNAVAILABLE, `no request for ${silentLimitMs} ms`);
+      this.end('silent', grpcCode.UNAVAILABLE, `no request for ${silentLimitMs} ms`);
     } else if (oldestMs + ACK_TIMEOUT_MS <= nowMs) {
-      this.end('ack timeout', status.DEADLINE_EXCEEDED, `no answer to a response for ${ACK_TIMEOUT_MS / 1000} s`);
+      this.end('ack timeout', grpcCode.DEADLINE_EXCEEDED, `no answer to a response for ${ACK_TIMEOUT_MS / 1000} s`);
     } else if (this.#isAged(nowMs)) {
-      this.end('aged', status.UNAVAILABLE, 'connected for long; come back, here or to another control plane');
+      this.end('aged', grpcCode.UNAVAILABLE, 'connected for long; come back, here or to another control plane');
     } else if (this.#state && this.#wakeAtMs !== undefined && this.#wakeAtMs <= nowMs) this.#push(this.#state);
   }
 
@@ -154,21 +144,24 @@ export class AdsStream {
     };
   }
 
-  end(reason: EndReason, code: status = status.OK, details = ''): void {
+  ended(): void {
+    this.end('client');
+  }
+
+  end(reason: EndReason, code: GrpcCode = grpcCode.OK, details = ''): void {
     if (this.#abort.signal.aborted) return;
     this.#abort.abort(new Error(`stream ended: ${reason}`));
-    if (code === status.OK) this.#call.end();
-    else this.#call.emit('error', { code, details });
+    this.#call.end(code, details);
     this.#around.metrics.disconnected(this.#kind, reason);
     this.#around.left(this);
     this.#handle?.closed();
     const proxy = this.#node?.id;
     if (!ordinary.has(reason)) {
-      this.#around.logger.warn({ proxy, peer: this.#call.getPeer(), reason, details }, 'stream of a proxy ended');
+      this.#around.logger.warn({ proxy, peer: this.#call.peer, reason, details }, 'stream of a proxy ended');
     }
   }
 
-  #receive(message: Buffer): void {
+  received(message: Buffer): void {
     if (this.#abort.signal.aborted) return;
     try {
       const { node, request } = this.#read(message);
@@ -184,7 +177,7 @@ export class AdsStream {
   /** The proxy's own fault. */
   #endOver(error: unknown): void {
     const isTooMuch = error instanceof TooMuch;
-    const code = isTooMuch ? status.RESOURCE_EXHAUSTED : status.INVALID_ARGUMENT;
+    const code = isTooMuch ? grpcCode.RESOURCE_EXHAUSTED : grpcCode.INVALID_ARGUMENT;
     this.end(isTooMuch ? 'too much' : 'bad request', code, messageOf(error));
   }
 
@@ -201,7 +194,7 @@ export class AdsStream {
   /** Nothing that costs is done for a stream before its turn. */
   async #enter(bytes: Buffer): Promise<void> {
     try {
-      const peer = this.#call.getPeer();
+      const { peer } = this.#call;
       await this.#around.admission.enter(peer, this.#abort.signal);
       if (this.#abort.signal.aborted) return;
       const node = readNode(bytes, peer);
@@ -232,7 +225,7 @@ export class AdsStream {
       this.#answerWaiting(state);
     } catch (error) {
       const isForGood = error instanceof MeshError && !error.retryable;
-      this.end('refused', isForGood ? status.PERMISSION_DENIED : status.UNAVAILABLE, messageOf(error));
+      this.end('refused', isForGood ? grpcCode.PERMISSION_DENIED : grpcCode.UNAVAILABLE, messageOf(error));
     }
   }
 
@@ -300,7 +293,7 @@ export class AdsStream {
    * do not know would stay for ever. Envoy tells it on the next stream to a control plane from which it has had an answer.
    */
   #resync(): void {
-    this.end('resync', status.UNAVAILABLE, 'come back and tell what you have');
+    this.end('resync', grpcCode.UNAVAILABLE, 'come back and tell what you have');
   }
 
   #takeView(state: StreamState, handle: ProxyHandle): void {

@@ -4,7 +4,9 @@ import { type AddressInfo, createServer as createTcpServer, type Server as TcpSe
 import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type ProbeKind, probe } from '../../src/agent/probe.js';
-import { healthHandler, healthService } from '../../src/xds/health.js';
+import { HEALTH_CHECK, healthCheck } from '../../src/xds/health.js';
+import { grpcJsTransport } from '../../src/xds/transport/grpc-js.js';
+import { unary } from '../../src/xds/transport/transport.js';
 import { freePort } from '../support/mesh-process.js';
 
 const closers: (() => void)[] = [];
@@ -52,14 +54,9 @@ describe('a tcp probe', () => {
 
 describe('a grpc probe', () => {
   async function grpcServer(isServing: () => boolean): Promise<number> {
-    const server = new GrpcServer();
-    server.addService(healthService, { Check: healthHandler(['known'], isServing) });
-    closers.push(() => server.forceShutdown());
-    return new Promise((resolve, reject) => {
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
-        error ? reject(error) : resolve(port),
-      );
-    });
+    const server = grpcJsTransport(new Map([[HEALTH_CHECK, unary(healthCheck(['known'], isServing))]]));
+    closers.push(() => server.destroy());
+    return Number((await server.listen('127.0.0.1:0')).split(':')[1]);
   }
   const grpc: ProbeKind = { kind: 'grpc', service: '' };
 

@@ -1,10 +1,18 @@
 /** Small gRPC servers that say who they are, and ways to ask: `/test.Echo/Who`, google.protobuf.Empty to StringValue. */
 import { type Client, Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
-import { unary } from '../../src/xds/raw-service.js';
 import { field, fieldsOf } from '../../src/xds/wire.js';
 
 const PATH = '/test.Echo/Who';
 const same = (bytes: Buffer): Buffer => bytes;
+const definition = {
+  path: PATH,
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: same,
+  requestDeserialize: same,
+  responseSerialize: same,
+  responseDeserialize: same,
+};
 
 export interface WhoServer {
   readonly port: number;
@@ -17,7 +25,7 @@ export async function startWho(name: string): Promise<WhoServer> {
   const server = new Server();
   let failing = 0;
   server.addService(
-    { Who: unary(PATH) },
+    { Who: definition },
     {
       Who: (_call: unknown, answer: (error: Partial<ServiceError> | null, value?: Buffer) => void) => {
         if (failing-- > 0) answer({ code: status.UNAVAILABLE, details: 'not now' });

@@ -1,0 +1,93 @@
+/** One HTTP/2 connection: its calls, whether its peer is still there, and what it may ask of us. */
+import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { beginning, refusalOf, timeoutMs, trailers } from './grpc-headers.js';
+import { Http2Call } from './http2-call.js';
+import { grpcCode, limits, type Methods } from './transport.js';
+
+/** How often a connection is looked after. */
+export const TICK_MS = 500;
+/** Calls, pings and settings in one tick, each of which makes work. Resets are limited by nghttp2 itself, to 33 a second after 1000. */
+const MAX_ASKED = 1_000;
+const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
+const MESSAGE_MS = 10_000;
+const LEAVE_MS = 5_000;
+
+const inTicks = (ms: number): number => Math.ceil(ms / TICK_MS);
+
+export class Http2Connection {
+  readonly peer: string;
+  waitingBytes = 0;
+  readonly #session: ServerHttp2Session;
+  readonly #methods: Methods;
+  readonly #calls = new Set<Http2Call>();
+  #idleTicks = 0;
+  #pingTicks = 0;
+  #isPinging = false;
+  #asked = 0;
+
+  constructor(session: ServerHttp2Session, methods: Methods) {
+    const { remoteAddress, remotePort } = session.socket;
+    this.peer = remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+    this.#session = session;
+    this.#methods = methods;
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    session.on('stream', (stream, headers) => this.#open(stream, headers));
+    session.on('ping', () => this.#ask());
+    session.on('remoteSettings', () => this.#ask());
+    session.on('error', () => undefined); // it is closed then, and its calls with it
+  }
+
+  /** No new calls; gone when those that are there have ended. */
+  close(): void {
+    this.#session.close();
+  }
+
+  destroy(code: number = constants.NGHTTP2_CANCEL): void {
+    this.#session.destroy(undefined, code);
+  }
+
+  tick(): void {
+    this.#asked = 0;
+    for (const call of this.#calls) call.tick();
+    this.#idleTicks = this.#calls.size === 0 ? this.#idleTicks + 1 : 0;
+    if (this.#idleTicks >= inTicks(limits.idleMs)) this.close();
+    this.#keepAlive();
+  }
+
+  #keepAlive(): void {
+    this.#pingTicks++;
+    if (this.#isPinging && this.#pingTicks > inTicks(limits.pingLimitMs)) this.destroy();
+    if (this.#isPinging || this.#pingTicks < inTicks(limits.pingAfterMs) || this.#session.destroyed) return;
+    this.#isPinging = true;
+    this.#pingTicks = 0;
+    this.#session.ping(() => {
+      this.#isPinging = false;
+    });
+  }
+
+  #ask(): void {
+    if (++this.#asked > MAX_ASKED) this.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    stream.on('error', () => undefined); // it is closed then
+    this.#ask();
+    if (stream.closed) return;
+    const path = String(headers[':path']);
+    const open = this.#methods.get(path);
+    const refusal = refusalOf(headers) ?? (open ? undefined : noMethod(path));
+    if (refusal || !open) {
+      stream.respond(refusal, { endStream: true });
+      return;
+    }
+    const patience = { message: inTicks(MESSAGE_MS), leave: inTicks(LEAVE_MS), call: inTicks(timeoutMs(headers)) };
+    const call = new Http2Call(stream, this, patience);
+    this.#calls.add(call);
+    stream.on('close', () => this.#calls.delete(call));
+    call.serve(open(call));
+  }
+}
+
+function noMethod(path: string) {
+  return { ...beginning, ...trailers(grpcCode.UNIMPLEMENTED, `no method ${path} here`) };
+}
