@@ -11,12 +11,14 @@ import { followLocalNodes, type LocalAgents } from './local-agents.js';
 import { openLastGoods } from './local-last-goods.js';
 import { openStorePatiently } from './patient-store.js';
 import type { Session } from './session.js';
+import type { XdsTransport } from './shared-options.js';
 import { packageVersion } from './version.js';
 
 export interface LocalMeshOptions {
   readonly dataDir: string;
   readonly listen: string;
   readonly xds: string;
+  readonly xdsTransport: XdsTransport;
   /** Instead of the embedded store. */
   readonly etcd: string | undefined;
   /** Of the embedded store, as in its URL. */
@@ -55,6 +57,7 @@ export async function startLocalMesh(session: Session, options: LocalMeshOptions
       store,
       http: options.listen,
       xds: options.xds,
+      xdsTransport: options.xdsTransport,
       id: pilotId(options.xds),
       version: packageVersion(),
       clock,

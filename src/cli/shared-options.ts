@@ -1,4 +1,5 @@
 /** Options that several commands declare: one flag, one meaning, one description. */
+import type { PilotOptions } from '../pilot/pilot.js';
 import type { LogLevel } from '../runtime/logger.js';
 import type { OptionSpec } from './command.js';
 
@@ -24,6 +25,16 @@ export const waitForProxiesOption: OptionSpec = {
 export const dataDirOption: OptionSpec = {
   flags: '--data-dir <dir>',
   description: 'default: $XDG_STATE_HOME/lightmesh or ~/.local/state/lightmesh',
+};
+
+export type XdsTransport = NonNullable<PilotOptions['xdsTransport']>;
+
+const xdsTransports: readonly XdsTransport[] = ['http2', 'grpc-js'];
+export const xdsTransportOption: OptionSpec = {
+  flags: '--xds-transport <name>',
+  description: 'what speaks gRPC to them: Node itself, or the library @grpc/grpc-js',
+  choices: xdsTransports,
+  defaultValue: 'http2',
 };
 
 export function logLevelOption(defaultValue: LogLevel): OptionSpec {

@@ -62,6 +62,8 @@ function childArguments(options: UpOptions, dataDir: string): string[] {
     options.listen,
     '--xds',
     options.xds,
+    '--xds-transport',
+    options.xdsTransport,
     ...(options.etcd === undefined ? [] : ['--etcd', options.etcd]),
     ...(options.quota === undefined ? [] : ['--quota', options.quota]),
     ...(options.file === undefined ? [] : ['--file', ...options.file]),

@@ -15,8 +15,8 @@ export async function upForeground(session: Session, options: UpOptions, dataDir
   // Read before anything is started: a file that is not there should not leave half a mesh behind.
   const files =
     options.file && (await readSources(options.file, { recursive: options.recursive ?? false }, session.io));
-  const { listen, xds, etcd, quota, logLevel } = options;
-  const mesh = await startLocalMesh(session, { dataDir, listen, xds, etcd, quota, logLevel });
+  const { listen, xds, xdsTransport, etcd, quota, logLevel } = options;
+  const mesh = await startLocalMesh(session, { dataDir, listen, xds, xdsTransport, etcd, quota, logLevel });
   try {
     const record = await openRecord(mesh, dataDir, session, (await readUpState(dataDir))?.nodes ?? []);
     await record.done(`store    ${mesh.store.description}`);

@@ -1,6 +1,7 @@
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Store } from '../store/store.js';
+import type { TransportName } from '../xds/ads-server.js';
 
 export interface PilotOptions {
   /** Stays the caller's: the pilot does not close it. */
@@ -9,6 +10,8 @@ export interface PilotOptions {
   readonly http: string;
   /** `host:port` of xDS. */
   readonly xds: string;
+  /** What speaks gRPC on it. Default http2. */
+  readonly xdsTransport?: TransportName | undefined;
   /** Host that others reach this pilot at. Default: the hosts of `http` and `xds`; needed where those are wildcards. */
   readonly advertise?: string;
   /** CIDRs from which plain text is accepted; needed to listen off loopback. */

@@ -196,6 +196,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     clock,
     logger: log,
     metrics: metrics.xds,
+    transport: options.xdsTransport,
     isServing: () => isReady && !closing.signal.aborted,
   });
   server.onAcked(() => acks.note());

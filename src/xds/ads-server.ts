@@ -44,7 +44,7 @@ export interface AdsServerOptions {
   /** How often proxies report their load. Default 1000. */
   readonly loadReportIntervalMs?: number;
   /** What speaks gRPC. Default http2. */
-  readonly transport?: TransportName;
+  readonly transport?: TransportName | undefined;
   /** What the health service answers. Default yes. */
   readonly isServing?: () => boolean;
 }

@@ -2,8 +2,8 @@
 import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
 import { decodeMessage, encodeMessage } from '../../src/xds/encode.js';
 import { type ResourceShort, resourceTypes } from '../../src/xds/resource-types.js';
-import { until } from './until.js';
 
+const LIMIT_MS = 10_000;
 const DISCOVERY = 'envoy.service.discovery.v3';
 const methods = {
   delta: { method: 'DeltaAggregatedResources', request: 'DeltaDiscoveryRequest', response: 'DeltaDiscoveryResponse' },
@@ -70,13 +70,30 @@ function openStream(
   let isFirst = true;
   let ended: StatusObject | undefined;
   const listeners: ((response: XdsResponse) => void)[] = [];
+  const looks = new Set<() => void>();
+  /** Like `until`, but looks when something has come: hundreds of tests wait here. */
+  const seen = <T>(what: string, fact: () => T | undefined): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const limit = setTimeout(() => reject(new Error(`not seen within ${LIMIT_MS} ms: ${what}`)), LIMIT_MS);
+      const look = (): void => {
+        const value = fact();
+        if (value === undefined) return;
+        clearTimeout(limit);
+        looks.delete(look);
+        resolve(value);
+      };
+      looks.add(look);
+      look();
+    });
   call.on('data', (bytes: Buffer) => {
     const read = readResponse(decodeMessage(`${DISCOVERY}.${response}`, bytes));
     responses.push(read);
     for (const listener of listeners) listener(read);
+    for (const look of looks) look();
   });
   call.on('status', (status) => {
     ended = status;
+    for (const look of looks) look();
   });
   call.on('error', () => undefined); // the status says the same
 
@@ -93,18 +110,20 @@ function openStream(
     responses,
     onResponse: (listener) => void listeners.push(listener),
     send,
-    async next(type) {
+    next(type) {
       const isNext = (candidate: XdsResponse): boolean => !taken.has(candidate) && (!type || candidate.type === type);
-      const found = await until(`a response of ${type ?? 'any type'}`, () => responses.find(isNext));
-      taken.add(found);
-      return found;
+      return seen(`a response of ${type ?? 'any type'}`, () => {
+        const found = responses.find(isNext);
+        if (found) taken.add(found);
+        return found;
+      });
     },
     ack: (answered, fields = {}) => reply(answered, fields),
     nack: (answered, message, fields = {}) => {
       reply({ ...answered, version: '' }, { errorDetail: { code: 13, message }, ...fields });
     },
     sendRaw: (bytes) => void call.write(bytes),
-    status: () => until('the end of the stream', () => ended),
+    status: () => seen('the end of the stream', () => ended),
     end: () => call.end(),
   };
 }

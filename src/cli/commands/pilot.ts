@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import type { LogLevel } from '../../runtime/logger.js';
 import { defineCommand } from '../command.js';
 import { requireStore } from '../settings.js';
-import { logLevelOption } from '../shared-options.js';
+import { logLevelOption, type XdsTransport, xdsTransportOption } from '../shared-options.js';
 
 interface Options {
   readonly http: string;
   readonly xds: string;
+  readonly xdsTransport: XdsTransport;
   readonly advertise?: string;
   readonly trustedNetwork?: readonly string[];
   readonly id?: string;
@@ -25,6 +26,7 @@ export const command = defineCommand<Options>({
   options: [
     { flags: '--http <address>', description: 'of the HTTP API', defaultValue: '127.0.0.1:7070' },
     { flags: '--xds <address>', description: 'where the sidecars connect', defaultValue: '127.0.0.1:7071' },
+    xdsTransportOption,
     { flags: '--advertise <host>', description: 'host at which nodes reach it (default: those of --http and --xds)' },
     {
       flags: '--trusted-network <cidr>',
@@ -53,6 +55,7 @@ export const command = defineCommand<Options>({
         store,
         http: options.http,
         xds: options.xds,
+        xdsTransport: options.xdsTransport,
         ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
         ...(networks.length === 0 ? {} : { trustedNetworks: networks }),
         id: options.id ?? pilotId(options.xds),

@@ -4,7 +4,13 @@ import type { LogLevel } from '../../runtime/logger.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import { defineCommand } from '../command.js';
 import type { Session } from '../session.js';
-import { dataDirOption, logLevelOption, recursiveOption } from '../shared-options.js';
+import {
+  dataDirOption,
+  logLevelOption,
+  recursiveOption,
+  type XdsTransport,
+  xdsTransportOption,
+} from '../shared-options.js';
 import { dataDirOf, isRunning, readUpState } from '../up-state.js';
 
 export interface UpOptions {
@@ -14,6 +20,7 @@ export interface UpOptions {
   readonly dataDir?: string;
   readonly listen: string;
   readonly xds: string;
+  readonly xdsTransport: XdsTransport;
   readonly etcd?: string;
   readonly quota?: string;
   readonly logLevel: LogLevel;
@@ -34,6 +41,7 @@ export const command = defineCommand<UpOptions>({
     dataDirOption,
     { flags: '--listen <address>', description: 'of the HTTP API', defaultValue: '127.0.0.1:7070' },
     { flags: '--xds <address>', description: 'where the sidecars connect', defaultValue: '127.0.0.1:7071' },
+    xdsTransportOption,
     { flags: '--etcd <url>', description: 'etcd://host:port[,host:port…] instead of the embedded store' },
     { flags: '--quota <size>', description: 'of the embedded store, such as 512MiB (default: 2GiB)' },
     logLevelOption('warn'),

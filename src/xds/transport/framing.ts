@@ -6,7 +6,7 @@ import { GrpcFailure, grpcCode } from './transport.js';
 const HEAD_BYTES = 5;
 const FIRST_CAPACITY = 4 * 1024;
 /** A piece costs more to write by itself than to copy, up to about this. */
-const SHARED_FROM_BYTES = 4 * 1024;
+const SHARED_FROM_BYTES = 1024;
 
 /** What to write for a message: long pieces as they are, shared by all to whom they are sent; the others copied together. */
 export function framed({ pieces, byteLength }: Pieces): Uint8Array[] {

@@ -32,18 +32,23 @@ export function grpcJsTransport(methods: Methods): Transport {
 
 function bidirectional(open: (call: Call) => CallHandler) {
   return (call: ServerDuplexStream<Buffer, Pieces>): void => {
+    let isEnded = false;
+    let isTold = false;
     const handler = open({
       peer: call.getPeer(),
-      write: (message) => void call.write(message),
+      write(message) {
+        if (!isEnded) call.write(message);
+      },
       end(code = grpcCode.OK, details = '') {
+        if (isEnded) return;
+        isEnded = true;
         if (code === grpcCode.OK) call.end();
         else call.emit('error', { code, details });
       },
     });
-    let hasEnded = false;
     const ended = (): void => {
-      if (hasEnded) return;
-      hasEnded = true;
+      if (isTold) return;
+      isTold = true;
       handler.ended();
     };
     call.on('data', (message: Buffer) => handler.received(message));
