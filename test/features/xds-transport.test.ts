@@ -324,7 +324,7 @@ describe('over node:http2', () => {
       closers.push(() => socket.destroy());
       socket.on('error', () => undefined);
       socket.resume();
-      socket.write(Buffer.concat([PREFACE, ...Array.from({ length: 2_000 }, () => bytes)]));
+      socket.write(Buffer.concat([PREFACE, ...Array.from({ length: 4_000 }, () => bytes)]));
       return socket;
     };
     for (const one of [pings, settings]) one?.session.destroy();
@@ -349,7 +349,7 @@ describe('over node:http2, as time passes,', () => {
     return { hand, ...(await serve((methods) => http2Transport(methods, hand.clock))) };
   }
 
-  test('a peer that does not answer pings is cut after 15 s, and one that does is not', async () => {
+  test('a peer that does not answer pings is cut after 20 s, and one that does is not', async () => {
     const { hand, address, ended } = await serveByHand();
     const silent = await startFaultProxy(address);
     closers.push(() => silent.close());
@@ -364,7 +364,7 @@ describe('over node:http2, as time passes,', () => {
     await until('it is asked', () => pings === 1);
     kept.stream.write(message(1));
     await until('its answer has come', () => kept.seen.bytes.length > 6);
-    await hand.pass(4_500);
+    await hand.pass(9_500);
     expect(ended()).toBe(0);
     await hand.pass(1_500);
     await until('one has ended', () => ended() === 1);
@@ -393,7 +393,7 @@ describe('over node:http2, as time passes,', () => {
     half.stream.write(Buffer.concat([message(1), message(5).subarray(0, 6)]));
     whole.stream.write(message(1));
     await until('all are there', () => calls.length === 3 && half.seen.bytes.length > 0);
-    await hand.pass(9_000);
+    await hand.pass(19_000);
     expect(half.seen.headers['grpc-status']).toBeUndefined();
     await hand.pass(1_000);
     expect([await silent.says('grpc-status'), await half.says('grpc-status')]).toEqual(['4', '4']);

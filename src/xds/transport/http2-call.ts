@@ -62,7 +62,7 @@ export class Http2Call implements Call {
 
   write(message: Pieces): void {
     const stream = this.#stream;
-    if (this.#hasEnded || stream.closed) return;
+    if (this.#hasEnded || isGone(stream)) return;
     if (!stream.headersSent) stream.respond(beginning, { waitForTrailers: true });
     stream.cork();
     for (const part of framed(message)) stream.write(part);
@@ -74,9 +74,9 @@ export class Http2Call implements Call {
     this.#hasEnded = true;
     this.#forget();
     const stream = this.#stream;
-    if (stream.closed) return;
+    if (isGone(stream)) return;
     if (stream.headersSent) {
-      stream.once('wantTrailers', () => stream.closed || stream.sendTrailers(trailers(code, details)));
+      stream.once('wantTrailers', () => isGone(stream) || stream.sendTrailers(trailers(code, details)));
       stream.end();
     } else stream.respond({ ...beginning, ...trailers(code, details) }, { endStream: true });
   }
@@ -102,8 +102,7 @@ export class Http2Call implements Call {
         if (this.#hasEnded) return;
       }
       this.#count();
-      if (this.#around.waitingBytes > MAX_WAITING_BYTES)
-        throw new GrpcFailure(grpcCode.RESOURCE_EXHAUSTED, TOO_MANY_BEGUN);
+      if (this.#around.waitingBytes > MAX_WAITING_BYTES) this.end(grpcCode.RESOURCE_EXHAUSTED, TOO_MANY_BEGUN);
     } catch (error) {
       // Of the reader: a handler does not throw.
       this.end(error instanceof GrpcFailure ? error.code : grpcCode.INTERNAL, messageOf(error));
@@ -131,4 +130,8 @@ export class Http2Call implements Call {
     this.#around.waitingBytes += this.#reader.waiting - this.#countedBytes;
     this.#countedBytes = this.#reader.waiting;
   }
+}
+
+export function isGone({ destroyed, closed }: ServerHttp2Stream): boolean {
+  return destroyed || closed;
 }

@@ -1,15 +1,16 @@
 /** One HTTP/2 connection: its calls, whether its peer is still there, and what it may ask of us. */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { beginning, refusalOf, timeoutMs, trailers } from './grpc-headers.js';
-import { Http2Call } from './http2-call.js';
+import { Http2Call, isGone } from './http2-call.js';
 import { grpcCode, limits, type Methods } from './transport.js';
 
 /** How often a connection is looked after. */
 export const TICK_MS = 500;
 /** Calls, pings and settings in one tick, each of which makes work. Resets are limited by nghttp2 itself, to 33 a second after 1000. */
-const MAX_ASKED = 1_000;
+const MAX_ASKED = 2 * limits.callsPerConnection;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
-const MESSAGE_MS = 10_000;
+/** Longer than a stream may be silent, which its handler judges by how busy we are. */
+const MESSAGE_MS = 20_000;
 const LEAVE_MS = 5_000;
 
 const inTicks = (ms: number): number => Math.ceil(ms / TICK_MS);
@@ -72,7 +73,7 @@ export class Http2Connection {
   #open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     stream.on('error', () => undefined); // it is closed then
     this.#ask();
-    if (stream.closed) return;
+    if (isGone(stream)) return;
     const path = String(headers[':path']);
     const open = this.#methods.get(path);
     const refusal = refusalOf(headers) ?? (open ? undefined : noMethod(path));
