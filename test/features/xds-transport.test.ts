@@ -51,7 +51,7 @@ function echo() {
         };
       },
     ],
-    [ONCE, unary((request) => Buffer.from(`${request} once`))],
+    [ONCE, unary((request) => Buffer.from(`${request.toString()} once`))],
   ]);
   return { methods, calls, received, ended: () => ended };
 }

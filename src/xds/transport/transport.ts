@@ -1,5 +1,4 @@
 /** What the servers of this house need of gRPC, whatever speaks it. Messages are bytes: what is sent was encoded long before, and once. */
-import type { Clock } from '../../runtime/clock.js';
 import { messageOf } from '../../runtime/mesh-error.js';
 import { Pieces } from '../wire.js';
 
@@ -46,8 +45,6 @@ export interface CallHandler {
 
 /** What answers a call, by its path, `/package.Service/Method`. */
 export type Methods = ReadonlyMap<string, (call: Call) => CallHandler>;
-
-export type CreateTransport = (methods: Methods, clock: Clock) => Transport;
 
 export interface Transport {
   /** `host:port` with port 0 for a free one, or `unix:/path`; answers the bound address. May be called again. Rejects with the system's error. */
