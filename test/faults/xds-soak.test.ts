@@ -29,7 +29,10 @@ const extras: readonly Extra[] = ['v2', 'v3', undefined];
 
 interface Sample {
   readonly atMs: number;
+  /** Of the JavaScript heap and of what it holds outside of it. */
   readonly heapMiB: number;
+  /** Of the process, with what the allocators keep for later. */
+  readonly residentMiB: number;
   readonly files: number;
 }
 
@@ -61,8 +64,8 @@ describe.skipIf(isEnvoyMissing() || !hasEtcd())('all day', () => {
         await stage.write(dialect, extras[Math.floor(i / dialects.length) % extras.length]);
         if (sidecars.length >= STREAMS) sidecars.shift()?.close();
         sidecars.push(connect(pilot.xds, i));
-        const { heapMiB, files } = await stage.figures(pilot);
-        samples.push({ atMs: passedMs(), heapMiB, files });
+        const { heapMiB, residentMiB, files } = await stage.figures(pilot);
+        samples.push({ atMs: passedMs(), heapMiB, residentMiB, files });
         await new Promise((resolve) => setTimeout(resolve, CHANGE_EVERY_MS - (passedMs() % CHANGE_EVERY_MS)));
       }
       const lastedMs = passedMs();
@@ -73,12 +76,13 @@ describe.skipIf(isEnvoyMissing() || !hasEtcd())('all day', () => {
       const warm = samples.filter(({ atMs }) => atMs > warmMs);
       const files = growthOf(warm.map((one) => one.files));
       const least = lowest(warm);
-      const slope = slopeOf(least);
+      const heap = slopeOf(least, 'heapMiB');
+      const resident = slopeOf(least, 'residentMiB');
       const course = least.map(({ heapMiB }) => heapMiB.toFixed(1)).join(' ');
       const { acked, refused } = await stage.figures(pilot);
       expect(files).toBeLessThanOrEqual(MAX_MORE_FILES);
       expect(refused).toBe(0);
-      if (isLab) expect(slope, course).toBeLessThan(MAX_SLOPE_MIB);
+      if (isLab) expect(heap.slope, course).toBeLessThan(MAX_SLOPE_MIB);
       return {
         lastedMs,
         sent,
@@ -91,8 +95,10 @@ describe.skipIf(isEnvoyMissing() || !hasEtcd())('all day', () => {
           // A few seconds say nothing about memory.
           ...(isLab
             ? {
-                'MiB more per 10 minutes': Math.round(slope * 100) / 100,
+                'MiB more per 10 minutes': inWords(heap),
                 'MiB after each collection': course,
+                'resident MiB more per 10 minutes': inWords(resident),
+                'resident MiB at the end': Math.round(least.at(-1)?.residentMiB ?? 0),
                 'seconds of warm-up': Math.round(warmMs / 1000),
               }
             : {}),
@@ -135,11 +141,25 @@ function lowest(samples: readonly Sample[]): readonly Sample[] {
   return [...windows.values()];
 }
 
-/** Least squares, in MiB per 10 minutes. */
-function slopeOf(samples: readonly Sample[]): number {
-  const mean = (of: (sample: Sample) => number): number =>
-    samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length;
-  const [meanMs, meanMiB] = [mean(({ atMs }) => atMs), mean(({ heapMiB }) => heapMiB)];
-  const covariance = mean(({ atMs, heapMiB }) => (atMs - meanMs) * (heapMiB - meanMiB));
-  return (covariance / mean(({ atMs }) => (atMs - meanMs) ** 2)) * PER_MS;
+interface Slope {
+  /** MiB per 10 minutes. */
+  readonly slope: number;
+  /** Its standard error. */
+  readonly error: number;
+}
+
+/** Least squares. */
+function slopeOf(samples: readonly Sample[], of: 'heapMiB' | 'residentMiB'): Slope {
+  const mean = (value: (sample: Sample) => number): number =>
+    samples.reduce((sum, sample) => sum + value(sample), 0) / samples.length;
+  const [meanMs, meanMiB] = [mean(({ atMs }) => atMs), mean((sample) => sample[of])];
+  const spread = mean(({ atMs }) => (atMs - meanMs) ** 2);
+  const slope = mean((sample) => (sample.atMs - meanMs) * (sample[of] - meanMiB)) / spread;
+  const residue = mean((sample) => (sample[of] - meanMiB - slope * (sample.atMs - meanMs)) ** 2);
+  const error = Math.sqrt(residue / spread / Math.max(samples.length - 2, 1));
+  return { slope: slope * PER_MS, error: error * PER_MS };
+}
+
+function inWords({ slope, error }: Slope): string {
+  return `${slope.toFixed(2)} ± ${error.toFixed(2)}`;
 }

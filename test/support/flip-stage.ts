@@ -45,6 +45,7 @@ export interface FlipStage {
 
 export interface PilotFigures {
   readonly heapMiB: number;
+  readonly residentMiB: number;
   readonly files: number;
   /** Responses that were acknowledged, or refused, so far. */
   readonly acked: number;
@@ -116,6 +117,7 @@ async function figuresOf({ server }: PilotProcess): Promise<PilotFigures> {
     [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0);
   return {
     heapMiB: sum(/^(?:nodejs_heap_size_used|nodejs_external_memory)_bytes (\S+)/gm) / 2 ** 20,
+    residentMiB: sum(/^process_resident_memory_bytes (\S+)/gm) / 2 ** 20,
     files: sum(/^process_open_fds (\S+)/gm),
     acked: sum(/^mesh_xds_pushes_total\{.*result="ack".*\} (\S+)/gm),
     refused: sum(/^mesh_xds_pushes_total\{.*result="nack".*\} (\S+)/gm),
