@@ -8,6 +8,7 @@ import type { StoredDefinition } from '../model/revision.js';
 import { valueOf } from '../model/stored-value.js';
 import { readTemplates } from '../planner/templates.js';
 import type { Clock } from '../runtime/clock.js';
+import { withEither } from '../runtime/either-signal.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { openEventLog } from '../store/event-log.js';
@@ -126,7 +127,7 @@ export async function startAgent(options: AgentOptions, signal: AbortSignal): Pr
     };
     report({ reachedRevision: 0, planRevision: 0, problems: [] });
     // From here on no agent before us can write records: what is read now stays so.
-    await registrar.flush(AbortSignal.any([signal, taken.signal]));
+    await withEither([signal, taken.signal], (either) => registrar.flush(either));
     const registration = await openRegistration(store, registrar, node, signal);
     const events = openEventLog({ store, clock, log, by: `agent ${node}` });
     closers.push(() => events.close());

@@ -20,7 +20,6 @@ export interface Probe {
 }
 
 export async function probe(target: Probe, signal: AbortSignal): Promise<string | undefined> {
-  // Not AbortSignal.any: on Node 20 it keeps every signal that it ever made on a long-lived one.
   const limit = new AbortController();
   const stop = (): void => limit.abort(signal.reason);
   const timer = setTimeout(() => limit.abort(new Error(`no answer within ${target.timeoutMs} ms`)), target.timeoutMs);

@@ -1,5 +1,6 @@
 /** An application's own word on whether it should be listed, asked again and again. */
 import type { Clock } from '../runtime/clock.js';
+import { withEither } from '../runtime/either-signal.js';
 import { messageOf } from '../runtime/mesh-error.js';
 
 export interface HealthCheck {
@@ -60,7 +61,7 @@ async function failureOf(
   closing: AbortSignal,
 ): Promise<string | undefined> {
   const done = new AbortController();
-  const tooLong = clock.sleep(limitMs, AbortSignal.any([done.signal, closing])).then(
+  const tooLong = withEither([done.signal, closing], (either) => clock.sleep(limitMs, either)).then(
     () => `no answer in ${limitMs} ms`,
     () => 'closed',
   );

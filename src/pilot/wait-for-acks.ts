@@ -1,8 +1,10 @@
 /** Waits until the proxies of every live pilot have acknowledged a revision of the store. */
+
 import type { AckWaitResponse } from '../model/api.js';
 import type { AckStatus, PilotStatus } from '../model/leased-values.js';
 import { valueOf } from '../model/stored-value.js';
 import type { Clock } from '../runtime/clock.js';
+import { withEither } from '../runtime/either-signal.js';
 import type { Keys } from '../store/keys.js';
 import type { Entry, Store } from '../store/store.js';
 
@@ -63,9 +65,9 @@ export async function waitForAcks(
     laggards = look();
     if (laggards.length === 0) done.abort(new Error('acknowledged'));
   });
-  const either = signal === undefined ? done.signal : AbortSignal.any([done.signal, signal]);
+  const either = signal === undefined ? [done.signal] : [done.signal, signal];
   try {
-    await clock.sleep(timeoutMs, either);
+    await withEither(either, (ended) => clock.sleep(timeoutMs, ended));
   } catch {
     signal?.throwIfAborted(); // else everyone has acknowledged
   } finally {

@@ -4,6 +4,7 @@
  */
 import { type Backoff, backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
+import { withEither } from '../runtime/either-signal.js';
 import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import { hintFor, shortReason } from './advice.js';
@@ -73,11 +74,12 @@ class ListAndWatch implements Mirror {
 
   async reach(storeRevision: bigint, signal?: AbortSignal): Promise<void> {
     if (this.#holds(storeRevision)) return;
-    const ended = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
-    while (!(await this.#reachesWithin(REACH_GRACE_MS, storeRevision, ended))) {
-      ended.throwIfAborted();
-      this.#interrupt({ next: 'list', reason: `revision ${storeRevision} did not come by watch`, planned: true });
-    }
+    await withEither([this.#closing.signal, ...(signal ? [signal] : [])], async (ended) => {
+      while (!(await this.#reachesWithin(REACH_GRACE_MS, storeRevision, ended))) {
+        ended.throwIfAborted();
+        this.#interrupt({ next: 'list', reason: `revision ${storeRevision} did not come by watch`, planned: true });
+      }
+    });
   }
 
   async close(): Promise<void> {
@@ -215,7 +217,8 @@ class ListAndWatch implements Mirror {
     const reached = new AbortController();
     const waiter = { storeRevision, resolve: () => reached.abort() };
     this.#waiters.add(waiter);
-    await this.#context.clock.sleep(ms, AbortSignal.any([signal, reached.signal])).catch(() => {}); // reached, or ended
+    const { clock } = this.#context;
+    await withEither([signal, reached.signal], (either) => clock.sleep(ms, either)).catch(() => {}); // reached, or ended
     this.#waiters.delete(waiter);
     return reached.signal.aborted;
   }

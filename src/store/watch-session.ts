@@ -2,8 +2,10 @@
  * One watch with its heartbeat, from its creation until it can no longer be trusted. A member of etcd that has lost its
  * quorum keeps its streams open and silent, so every 3 s a linearizable read goes through the endpoint that feeds the watch.
  */
+
 import type { IEvent } from 'etcd3';
 import type { Clock } from '../runtime/clock.js';
+import { withEither } from '../runtime/either-signal.js';
 import { messageOf } from '../runtime/mesh-error.js';
 import type { Connection, Endpoint } from './connection.js';
 import { isLate } from './fault.js';
@@ -56,8 +58,8 @@ export function followWatch(options: SessionOptions): Promise<Ending> {
       closeWatch();
       resolve(ending);
     };
-    const finishAfter = (ms: number, signal: AbortSignal, end: () => void): void => {
-      clock.sleep(ms, signal).then(end, () => {}); // rejects when there is nothing left to end
+    const finishAfter = (ms: number, signals: readonly AbortSignal[], end: () => void): void => {
+      withEither(signals, (either) => clock.sleep(ms, either)).then(end, () => {}); // rejects when there is nothing left to end
     };
     const broken = (reason: string, isSilent: boolean): void => {
       connection.failed(endpoint, isSilent);
@@ -77,16 +79,14 @@ export function followWatch(options: SessionOptions): Promise<Ending> {
           return;
         }
         if (options.fresh) options.onProof(options.listedAtMs);
-        finishAfter(options.resyncMs, over.signal, () => finish({ next: 'list', reason: 'resync', planned: true }));
+        finishAfter(options.resyncMs, [over.signal], () => finish({ next: 'list', reason: 'resync', planned: true }));
         beat(options, endpoint, over.signal).then(finish, (error: unknown) => broken(messageOf(error), isLate(error)));
       },
       events: options.onEvents,
       cancelled: (reason) => finish({ next: 'list', reason: `the watch was cancelled: ${reason}` }),
       broken: (error) => broken(messageOf(error), isLate(error)),
     });
-    finishAfter(CREATE_TIMEOUT_MS, AbortSignal.any([created.signal, over.signal]), () =>
-      broken('the watch was not created', true),
-    );
+    finishAfter(CREATE_TIMEOUT_MS, [created.signal, over.signal], () => broken('the watch was not created', true));
     const interrupted = (): void => finish(options.interrupt.reason as Ending); // by the contract of `interrupt`
     if (options.interrupt.aborted) interrupted();
     else options.interrupt.addEventListener('abort', interrupted, { signal: over.signal });

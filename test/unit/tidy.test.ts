@@ -150,6 +150,14 @@ describe('purity', () => {
   });
 });
 
+describe('memory', () => {
+  // On Node 20 a signal remembers every other that AbortSignal.any has made of it: see src/runtime/either-signal.ts.
+  it('what runs for months waits for either of two signals with withEither', () => {
+    const lasting = sources.filter((file) => !file.startsWith('src/cli/') && !file.endsWith('/either-signal.ts'));
+    expect(lasting.filter((file) => /\bAbortSignal\.any\(/.test(text(file)))).toEqual([]);
+  });
+});
+
 describe('what is committed', () => {
   const written = tracked.filter((file) => !/\.(png|ico|lock|sum)$/.test(file) && file !== 'test/unit/tidy.test.ts');
   const banned: readonly [RegExp, string][] = [

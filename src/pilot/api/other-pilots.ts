@@ -1,5 +1,6 @@
 import type { PilotStatus } from '../../model/leased-values.js';
 import { valueOf } from '../../model/stored-value.js';
+import { withEither } from '../../runtime/either-signal.js';
 import { MeshError } from '../../runtime/mesh-error.js';
 import type { ApiContext } from './context.js';
 
@@ -21,9 +22,11 @@ export async function otherPilots(api: ApiContext, signal: AbortSignal): Promise
       id: pilot.id,
       async get(path) {
         const url = `http://${pilot.http}${path}`;
-        const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)]) });
-        if (!response.ok) throw new MeshError('MESH2002', `pilot ${pilot.id} answered ${response.status} at ${url}`);
-        return response.json();
+        return withEither([signal, AbortSignal.timeout(ANSWER_LIMIT_MS)], async (either) => {
+          const response = await fetch(url, { signal: either });
+          if (!response.ok) throw new MeshError('MESH2002', `pilot ${pilot.id} answered ${response.status} at ${url}`);
+          return response.json();
+        });
       },
     }));
 }

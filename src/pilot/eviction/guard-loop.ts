@@ -139,7 +139,7 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
     if (!Number.isFinite(ms)) return;
     due = new AbortController();
     // A reminder: called off by the next round.
-    void clock.sleep(Math.max(0, ms), AbortSignal.any([due.signal, closing.signal])).then(
+    void clock.sleep(Math.max(0, ms), due.signal).then(
       () => rounds.note(),
       () => undefined,
     );
@@ -178,6 +178,7 @@ export function openGuardLoop(options: GuardLoopOptions): GuardLoop {
       stopListening();
       await election.close();
       await rounds.close();
+      due.abort(new Error('closed'));
     },
   };
 }
