@@ -5,6 +5,7 @@ import { GrpcFailure, grpcCode } from './transport.js';
 /** Compressed flag 1, length 4. */
 const HEAD_BYTES = 5;
 const FIRST_CAPACITY = 4 * 1024;
+const NOTHING: Buffer = Buffer.alloc(0);
 /** A piece costs more to write by itself than to copy, up to about this. */
 const SHARED_FROM_BYTES = 1024;
 
@@ -28,7 +29,7 @@ export function framed({ pieces, byteLength }: Pieces): Uint8Array[] {
 
 export class MessageReader {
   /** The beginning of a message that is not whole yet. Grows with what comes: a length alone costs nothing. */
-  #begun: Buffer = Buffer.alloc(0);
+  #begun = NOTHING;
   #length = 0;
 
   constructor(readonly maxLength: number) {}
@@ -57,7 +58,7 @@ export class MessageReader {
 
   /** Forgets what was begun. */
   clear(): void {
-    this.#begun = Buffer.alloc(0);
+    this.#begun = NOTHING;
     this.#length = 0;
   }
 
