@@ -3,10 +3,9 @@
  * state-of-the-world, and a general decoder takes three times as long.
  */
 import type { ProxyNode } from './ads-host.js';
-import { decodeMessage } from './encode.js';
-import type { NodeJson } from './envoy-json.js';
+import { readStruct } from './read-struct.js';
 import type { DeltaRequest, SotwRequest } from './subscribe.js';
-import { fieldsOf } from './wire.js';
+import { FieldReader } from './wire.js';
 
 export const MAX_NODE_BYTES = 64 * 1024;
 export const MAX_NAMES = 5_000;
@@ -25,20 +24,20 @@ export function readDeltaRequest(message: Buffer): Received<DeltaRequest> {
   let node: Buffer | undefined;
   let typeUrl = '';
   let nonce = '';
-  let refusal: Buffer | undefined;
+  let error: string | undefined;
   const subscribe: string[] = [];
   const unsubscribe: string[] = [];
   const initialVersions: [string, string][] = [];
-  for (const { number, bytes } of fieldsOf(message)) {
-    if (number === 1) node = bytes;
-    else if (number === 2) typeUrl = bytes.toString();
-    else if (number === 3) add(subscribe, bytes.toString());
-    else if (number === 4) add(unsubscribe, bytes.toString());
-    else if (number === 5) add(initialVersions, readEntry(bytes));
-    else if (number === 6) nonce = bytes.toString();
-    else if (number === 7) refusal = bytes;
+  const fields = new FieldReader(message);
+  while (fields.next()) {
+    if (fields.number === 1) node = fields.bytes();
+    else if (fields.number === 2) typeUrl = fields.text();
+    else if (fields.number === 3) add(subscribe, fields.text());
+    else if (fields.number === 4) add(unsubscribe, fields.text());
+    else if (fields.number === 5) add(initialVersions, readEntry(fields.inside(2)));
+    else if (fields.number === 6) nonce = fields.text();
+    else if (fields.number === 7) error = readStatus(fields.inside());
   }
-  const error = refusal && readStatus(refusal);
   return { node, request: { kind: 'delta', typeUrl, nonce, error, subscribe, unsubscribe, initialVersions } };
 }
 
@@ -48,17 +47,17 @@ export function readSotwRequest(message: Buffer): Received<SotwRequest> {
   let typeUrl = '';
   let nonce = '';
   let version = '';
-  let refusal: Buffer | undefined;
+  let error: string | undefined;
   const names: string[] = [];
-  for (const { number, bytes } of fieldsOf(message)) {
-    if (number === 1) version = bytes.toString();
-    else if (number === 2) node = bytes;
-    else if (number === 3) add(names, bytes.toString());
-    else if (number === 4) typeUrl = bytes.toString();
-    else if (number === 5) nonce = bytes.toString();
-    else if (number === 6) refusal = bytes;
+  const fields = new FieldReader(message);
+  while (fields.next()) {
+    if (fields.number === 1) version = fields.text();
+    else if (fields.number === 2) node = fields.bytes();
+    else if (fields.number === 3) add(names, fields.text());
+    else if (fields.number === 4) typeUrl = fields.text();
+    else if (fields.number === 5) nonce = fields.text();
+    else if (fields.number === 6) error = readStatus(fields.inside());
   }
-  const error = refusal && readStatus(refusal);
   return { node, request: { kind: 'sotw', typeUrl, nonce, error, names, version } };
 }
 
@@ -69,39 +68,64 @@ function add<Item>(list: Item[], item: Item): void {
 }
 
 /** An entry of a map<string, string>. */
-function readEntry(entry: Buffer): [string, string] {
+function readEntry(fields: FieldReader): [string, string] {
   let key = '';
   let value = '';
-  for (const { number, bytes } of fieldsOf(entry, 2)) {
-    if (number === 1) key = bytes.toString();
-    else if (number === 2) value = bytes.toString();
+  while (fields.next()) {
+    if (fields.number === 1) key = fields.text();
+    else if (fields.number === 2) value = fields.text();
   }
   return [key, value];
 }
 
 /** google.rpc.Status: we keep the message. */
-function readStatus(status: Buffer): string {
+function readStatus(fields: FieldReader): string {
   let text = '';
-  for (const { number, bytes } of fieldsOf(status)) if (number === 2) text = bytes.toString();
+  while (fields.next()) if (fields.number === 2) text = fields.text();
   return text || 'refused without a reason';
 }
 
+/** envoy.config.core.v3.Node. By hand too: a proxy's metadata is the largest thing that is read of it, and is read by each that comes. */
 export function readNode(bytes: Buffer, peer: string): ProxyNode {
   if (bytes.length > MAX_NODE_BYTES) {
     throw new TooMuch(`node of ${bytes.length} bytes; at most ${MAX_NODE_BYTES} are accepted`);
   }
-  // The shape is the descriptor's own.
-  const node = decodeMessage('envoy.config.core.v3.Node', bytes) as NodeJson;
-  const { region = '', zone = '', subZone = '' } = node.locality ?? {};
-  const version = node.userAgentBuildVersion?.version;
-  return {
-    id: node.id ?? '',
-    cluster: node.cluster ?? '',
-    metadata: node.metadata ?? {},
-    locality: { region, zone, subZone },
-    buildVersion: version
-      ? `${version.majorNumber ?? 0}.${version.minorNumber ?? 0}.${version.patch ?? 0}`
-      : (node.userAgentVersion ?? ''),
-    peer,
-  };
+  const node = { id: '', cluster: '', metadata: {}, locality: nowhere, buildVersion: '', peer };
+  let version = '';
+  const fields = new FieldReader(bytes);
+  while (fields.next()) {
+    if (fields.number === 1) node.id = fields.text();
+    else if (fields.number === 2) node.cluster = fields.text();
+    else if (fields.number === 3) node.metadata = readStruct(fields.inside());
+    else if (fields.number === 4) node.locality = readLocality(fields.inside());
+    else if (fields.number === 7) version = fields.text();
+    else if (fields.number === 8) node.buildVersion = readBuildVersion(fields.inside());
+  }
+  return { ...node, buildVersion: node.buildVersion || version };
+}
+
+const nowhere: ProxyNode['locality'] = { region: '', zone: '', subZone: '' };
+
+/** envoy.config.core.v3.Locality. */
+function readLocality(fields: FieldReader): ProxyNode['locality'] {
+  const locality = { ...nowhere };
+  while (fields.next()) {
+    if (fields.number === 1) locality.region = fields.text();
+    else if (fields.number === 2) locality.zone = fields.text();
+    else if (fields.number === 3) locality.subZone = fields.text();
+  }
+  return locality;
+}
+
+/** envoy.config.core.v3.BuildVersion, of which we keep the numbers (envoy.type.v3.SemanticVersion); empty without them. */
+function readBuildVersion(fields: FieldReader): string {
+  const numbers = [0, 0, 0];
+  let text = '';
+  while (fields.next()) {
+    if (fields.number !== 1) continue;
+    const version = fields.inside();
+    while (version.next()) if (version.number <= numbers.length) numbers[version.number - 1] = version.value;
+    text = numbers.join('.');
+  }
+  return text;
 }

@@ -95,48 +95,93 @@ export function deltaDiscoveryResponse(
   return new Pieces(pieces);
 }
 
-export interface Field {
-  readonly number: number;
-  /** Of a varint field; 0 for others. Exact up to 2^53. */
-  readonly value: number;
-  /** Of a length-delimited field, sharing the message's memory; empty for others. */
-  readonly bytes: Buffer;
-}
-
 /** More than any honest request has. 4 MiB of the smallest fields would take a tenth of a second. */
 const MAX_FIELDS = 20_000;
 
 /**
- * The fields of a message one after the other. Throws a RangeError when the bytes end too early, are no protobuf, or are
- * more fields than `atMost`.
+ * The fields of a message one after the other, without an object for each. Throws a RangeError when the bytes end too early, are
+ * no protobuf, or are more fields than `atMost`.
  */
-export function* fieldsOf(message: Buffer, atMost = MAX_FIELDS): Generator<Field> {
-  let at = 0;
-  let count = 0;
-  const readVarint = (): number => {
+export class FieldReader {
+  readonly #message: Buffer;
+  readonly #end: number;
+  readonly #atMost: number;
+  #at: number;
+  #count = 0;
+  #from = 0;
+  #to = 0;
+  number = 0;
+  /** Of a varint field; 0 for others. Exact up to 2^53. */
+  value = 0;
+
+  constructor(message: Buffer, at = 0, end = message.length, atMost = MAX_FIELDS) {
+    this.#message = message;
+    this.#at = at;
+    this.#end = end;
+    this.#atMost = atMost;
+  }
+
+  /** Goes on to the next field, if there is one. */
+  next(): boolean {
+    if (this.#at >= this.#end) return false;
+    if (++this.#count > this.#atMost) throw new RangeError(`more than ${this.#atMost} fields in one message`);
+    const tag = this.#varint();
+    const wireType = tag % 8;
+    this.number = Math.floor(tag / 8);
+    this.value = wireType === 0 ? this.#varint() : 0;
+    this.#from = this.#at;
+    if (wireType === STRING_OR_BYTES) this.#take(this.#varint());
+    else if (wireType === 1 || wireType === 5) this.#take(wireType === 1 ? 8 : 4);
+    else if (wireType !== 0) throw new RangeError(`wire type ${wireType} is none of proto3's`);
+    else this.#to = this.#from;
+    return true;
+  }
+
+  /** Of a length-delimited field, sharing the message's memory; empty for a number. */
+  bytes(): Buffer {
+    return this.#message.subarray(this.#from, this.#to);
+  }
+
+  text(): string {
+    return this.#message.toString('utf8', this.#from, this.#to);
+  }
+
+  /** Of a fixed64 field. */
+  double(): number {
+    if (this.#to - this.#from !== 8) throw new RangeError('a double of another length than 8');
+    return this.#message.readDoubleLE(this.#from);
+  }
+
+  /** The field as a message of its own. */
+  inside(atMost = MAX_FIELDS): FieldReader {
+    return new FieldReader(this.#message, this.#from, this.#to, atMost);
+  }
+
+  #varint(): number {
     let value = 0;
     for (let factor = 1; ; factor *= 128) {
-      const byte = message[at++];
-      if (byte === undefined || factor > 2 ** 63) throw new RangeError('a number ends too early');
+      if (this.#at >= this.#end || factor > 2 ** 63) throw new RangeError('a number ends too early');
+      const byte = this.#message[this.#at++] as number; // before the end
       value += (byte & 127) * factor;
       if (byte < 128) return value;
     }
-  };
-  const take = (length: number): Buffer => {
-    if (at + length > message.length) throw new RangeError('a field ends too early');
-    at += length;
-    return message.subarray(at - length, at);
-  };
-  while (at < message.length) {
-    if (++count > atMost) throw new RangeError(`more than ${atMost} fields in one message`);
-    const tag = readVarint();
-    const number = Math.floor(tag / 8);
-    const wireType = tag % 8;
-    if (wireType === 0) yield { number, value: readVarint(), bytes: NO_BYTES };
-    else if (wireType === STRING_OR_BYTES) yield { number, value: 0, bytes: take(readVarint()) };
-    else if (wireType === 1 || wireType === 5) yield { number, value: 0, bytes: take(wireType === 1 ? 8 : 4) };
-    else throw new RangeError(`wire type ${wireType} is none of proto3's`);
+  }
+
+  #take(length: number): void {
+    this.#from = this.#at;
+    if (this.#at + length > this.#end) throw new RangeError('a field ends too early');
+    this.#to = this.#at += length;
   }
 }
 
-const NO_BYTES = Buffer.alloc(0);
+export interface Field {
+  readonly number: number;
+  readonly value: number;
+  readonly bytes: Buffer;
+}
+
+/** For messages that are few. */
+export function* fieldsOf(message: Buffer): Generator<Field> {
+  const fields = new FieldReader(message);
+  while (fields.next()) yield { number: fields.number, value: fields.value, bytes: fields.bytes() };
+}
