@@ -19,6 +19,7 @@ import { registry, schemaOf, schemaOfUrl } from './registry.js';
 import type { EncodedResource } from './resource-cache.js';
 import { type Part, type ResourceShort, resourceType } from './resource-types.js';
 import { field, frameResource } from './wire.js';
+import { writeJson } from './write-json.js';
 
 const DIGEST_CHARS = 16;
 
@@ -68,6 +69,11 @@ export function fromProtoNames(short: ResourceShort, json: object): object {
 
 /** The bytes of any message of the registry. Equal JSON gives equal bytes, in whatever order its keys stand. */
 export function encodeMessage(messageName: string, json: object): Uint8Array {
+  return writeJson(schemaOf(messageName), json) ?? encodeByLibrary(messageName, json);
+}
+
+/** The same bytes, whatever is unusual in the JSON; and what is wrong in it. */
+export function encodeByLibrary(messageName: string, json: object): Uint8Array {
   const schema = schemaOf(messageName);
   return toBinary(schema, parse(schema, json));
 }
