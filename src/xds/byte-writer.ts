@@ -89,7 +89,7 @@ export class ByteWriter {
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return;
     const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes));
-    this.#buffer.copy(larger, 0, 0, this.#at);
+    this.#buffer.copy(larger); // all of it: a length is written before what stands behind it
     this.#buffer = larger;
   }
 }

@@ -64,7 +64,7 @@ test('what is no node, too deep or too large is refused', () => {
   for (let i = 0; i < 90; i++) deep = { deeper: deep };
   expect(() => readNode(nodeOf({ metadata: deep }), peer)).not.toThrow();
   // A Struct in a Struct by hand, since our encoder stops at the same depth.
-  let bytes = Buffer.alloc(0);
+  let bytes: Buffer = Buffer.alloc(0);
   for (let i = 0; i < 1000; i++) bytes = within(1, within(2, within(5, bytes)));
   expect(() => readNode(within(3, bytes), peer)).toThrow(/more than 100 levels/);
   expect(() => readNode(Buffer.from([0x1a, 0x7f, 1]), peer)).toThrow(RangeError);

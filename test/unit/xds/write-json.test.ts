@@ -46,6 +46,14 @@ describe('JSON written straight to bytes', () => {
     expect(straight / all).toBe(1);
   });
 
+  test('is whole wherever the buffer has to grow', () => {
+    const message = 'envoy.config.route.v3.VirtualHost';
+    for (let length = 0; length < 12; length++) {
+      const json = { name: 'x'.repeat(length), domains: Array.from({ length: 1000 }, () => 'bc') };
+      expect(hex(writeJson(schemaOf(message), json))).toBe(hex(encodeByLibrary(message, json)));
+    }
+  });
+
   test('is what the library makes of it, or is left to it, for anything that Envoy may be told', () => {
     const messages = [
       ...resourceTypes.map(({ message }) => message),
