@@ -1,13 +1,19 @@
 /** What the outbound proxy itself answers, so that a person who sees it knows what to change. */
 import type { LocalReplyConfigJson } from '../../xds/envoy-json.js';
 import type { ProxyScope } from './proxy.js';
+import { remember, sameContent } from './remember.js';
 
 type Mapper = NonNullable<LocalReplyConfigJson['mappers']>[number];
 
 /** Response header that tells an answer of the proxy from one of the service. */
 export const REASON_HEADER = 'x-mesh-reason';
 
-export function callerReplies(scope: ProxyScope): LocalReplyConfigJson {
+/** One object for all proxies that call the same. */
+export const callerReplies: (scope: ProxyScope) => LocalReplyConfigJson = remember((scope: ProxyScope) =>
+  sameContent(repliesTo(scope)),
+);
+
+function repliesTo(scope: ProxyScope): LocalReplyConfigJson {
   const upstreams = scope.upstreams.map(({ service, namespace, port }) => {
     return `${namespace === scope.namespace ? service : `${service}.${namespace}`}:${port}`;
   });

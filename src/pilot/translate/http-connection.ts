@@ -10,6 +10,7 @@ import type {
 import { accessLog } from './access-log.js';
 import { edgeReplies } from './caller-replies.js';
 import { dnsCache } from './external-clusters.js';
+import { remember } from './remember.js';
 import { undeliveredReplies } from './undelivered.js';
 import { http2Limits } from './upstream-protocol.js';
 
@@ -49,23 +50,41 @@ export interface HttpSide {
 }
 
 /** From the app: every way in which an HTTP client can speak to a proxy. */
-export function outboundHttp(side: HttpSide): FilterJson {
-  return connectionManager(side, 'outbound', {
-    // The app passes on what it received; its own address is no news to anybody. (With skipXffAppend instead, Envoy would keep
-    // the headers that steer it.)
-    useRemoteAddress: false,
-    stripTrailingHostDot: true,
-    commonHttpProtocolOptions: commonProtocol,
-    httpProtocolOptions: http1(side.defaultHost),
-    ...(side.isConnectAllowed
-      ? {
-          upgradeConfigs: [{ upgradeType: 'websocket' }, { upgradeType: 'CONNECT' }],
-          http2ProtocolOptions: { ...common.http2ProtocolOptions, allowConnect: true },
-        }
-      : {}),
-    httpFilters: [...(side.isConnectAllowed ? [] : [noConnect]), ...byRule, lookUp, router],
-  });
+export function outboundHttp({
+  listener,
+  routeConfig,
+  defaultHost,
+  isConnectAllowed,
+  localReplies,
+}: Omit<HttpSide, 'statName'>): FilterJson {
+  return outboundOf(localReplies, listener, routeConfig, defaultHost, isConnectAllowed);
 }
+
+/** For as long as somebody has the replies. */
+const outboundOf = remember(
+  (
+    localReplies: LocalReplyConfigJson,
+    listener: string,
+    routeConfig: string,
+    defaultHost: string | undefined,
+    isConnectAllowed: boolean,
+  ): FilterJson =>
+    connectionManager({ listener, routeConfig, isConnectAllowed, localReplies }, 'outbound', {
+      // The app passes on what it received; its own address is no news to anybody. (With skipXffAppend instead, Envoy would keep
+      // the headers that steer it.)
+      useRemoteAddress: false,
+      stripTrailingHostDot: true,
+      commonHttpProtocolOptions: commonProtocol,
+      httpProtocolOptions: http1(defaultHost),
+      ...(isConnectAllowed
+        ? {
+            upgradeConfigs: [{ upgradeType: 'websocket' }, { upgradeType: 'CONNECT' }],
+            http2ProtocolOptions: { ...common.http2ProtocolOptions, allowConnect: true },
+          }
+        : {}),
+      httpFilters: [...(isConnectAllowed ? [] : [noConnect]), ...byRule, lookUp, router],
+    }),
+);
 
 /** From other sidecars and from anybody who has the address: paths are made canonical before policy looks at them. */
 export function inboundHttp(side: Omit<HttpSide, 'localReplies' | 'isConnectAllowed'>): FilterJson {

@@ -55,8 +55,13 @@ export function sameList<Element extends object>(elements: readonly Element[]): 
 }
 
 const contents = new MadeOf<object>();
+/** What was answered already needs no look at its content. */
+const answered = new WeakSet<object>();
 
 /** Equal JSON becomes one object, for as long as somebody has it: what was made for each of many is then kept and encoded once. */
 export function sameContent<Value extends object>(value: Value): Value {
-  return contents.get(JSON.stringify(value), () => value) as Value; // of the same content
+  if (answered.has(value)) return value;
+  const same = contents.get(JSON.stringify(value), () => value);
+  answered.add(same);
+  return same as Value; // of the same content
 }
