@@ -15,7 +15,8 @@ export class LayeredMap<Value> implements ReadonlyMap<string, Value> {
   }
 
   has(key: string): boolean {
-    return this.layers.some((layer) => layer.has(key));
+    for (const layer of this.layers) if (layer.has(key)) return true;
+    return false;
   }
 
   forEach(visit: (value: Value, key: string, map: ReadonlyMap<string, Value>) => void): void {

@@ -11,6 +11,7 @@ import {
   answer,
   createSubscription,
   hasAdditions,
+  hasNothing,
   hasRemovals,
   isSettled,
   isWanted,
@@ -32,15 +33,22 @@ export interface StreamState {
   /** Set when the stream serves one type by itself: what that needs comes by another, and cannot be waited for. */
   readonly only: ResourceType | undefined;
   readonly subscriptions: Map<ResourceShort, Subscription>;
-  /** Names that an acknowledged resource needs and the proxy has not asked for yet, with the time when we stop waiting. */
-  readonly awaited: Map<ResourceShort, Map<string, number>>;
+  /** What acknowledged resources need and the proxy has not asked for yet. */
+  readonly awaited: Map<ResourceShort, readonly Awaited[]>;
   /** Endpoint names of clusters that this stream brought, to be sent as soon as the proxy asks, also when it has them from before. */
-  readonly owed: Set<string>;
+  owed: string[];
   view: View;
   nonces: number;
   ackedRevision: bigint;
   /** The last view of which the proxy has acknowledged everything that it subscribes to. */
   settledView: View | undefined;
+}
+
+/** Needed together, and asked for together as a rule. */
+interface Awaited {
+  readonly names: readonly string[];
+  /** When we stop waiting. */
+  readonly untilMs: number;
 }
 
 export function createStreamState(kind: StreamKind, view: View, only?: ResourceType): StreamState {
@@ -49,7 +57,7 @@ export function createStreamState(kind: StreamKind, view: View, only?: ResourceT
     only,
     subscriptions: new Map(),
     awaited: new Map(),
-    owed: new Set(),
+    owed: [],
     view,
     nonces: 0,
     ackedRevision: -1n,
@@ -75,10 +83,19 @@ export function receive(stream: StreamState, type: ResourceType, request: Reques
   // A reconnected proxy will ask at once for what its resources need, though nothing of theirs is sent again.
   if (isFirst && type.needs) awaitNeeds(stream, type, upToDate(subscription), nowMs);
   if (isFirst) awaitReferring(stream, subscription, nowMs);
-  const awaited = stream.awaited.get(type.short);
-  for (const name of awaited?.keys() ?? [])
-    if (name === ANYTHING || isWanted(subscription, name)) awaited?.delete(name);
+  stopAwaiting(stream, subscription);
   return verdict;
+}
+
+/** What it has asked for by now. */
+function stopAwaiting(stream: StreamState, subscription: Subscription): void {
+  const { short } = subscription.type;
+  const awaited = stream.awaited.get(short) ?? [];
+  const still = awaited.flatMap((one): readonly Awaited[] => {
+    const names = one.names.filter((name) => name !== ANYTHING && !isWanted(subscription, name));
+    return names.length === 0 ? [] : [{ ...one, names }];
+  });
+  if (awaited.length > 0) stream.awaited.set(short, still);
 }
 
 function subscriptionOf(stream: StreamState, type: ResourceType): Subscription {
@@ -92,6 +109,7 @@ function subscriptionOf(stream: StreamState, type: ResourceType): Subscription {
 }
 
 function upToDate(subscription: Subscription): EncodedResource[] {
+  if (subscription.pending.size === subscription.map.size) return [];
   return [...subscription.map.values()].filter(({ name }) => {
     return isWanted(subscription, name) && !subscription.pending.has(name);
   });
@@ -101,9 +119,14 @@ function awaitNeeds(stream: StreamState, type: ResourceType, has: readonly Encod
   if (!type.needs || stream.only) return;
   const needed = resourceType(type.needs);
   const asked = stream.subscriptions.get(needed.short);
-  for (const name of has.flatMap((resource) => resource.needs)) {
-    if (!asked || !isWanted(asked, name)) awaitName(stream, needed, name, nowMs);
+  const given = stream.view.byType.get(needed.typeUrl);
+  const names: string[] = [];
+  for (const resource of has) {
+    for (const name of resource.needs) {
+      if (given?.has(name) === true && !(asked && isWanted(asked, name))) names.push(name);
+    }
   }
+  awaitNames(stream, needed, names, nowMs);
 }
 
 /**
@@ -111,17 +134,20 @@ function awaitNeeds(stream: StreamState, type: ResourceType, has: readonly Encod
  * subscribed already, does not ask again (xDS protocol, "Resource warming"). A listener finds routes that it knows.
  */
 function oweEndpoints(stream: StreamState, clusters: readonly EncodedResource[]): void {
-  for (const name of clusters.flatMap((cluster) => cluster.needs)) stream.owed.add(name);
+  for (const cluster of clusters) stream.owed.push(...cluster.needs);
   const endpoints = stream.subscriptions.get('EDS');
   if (endpoints) payEndpoints(stream, endpoints);
 }
 
 function payEndpoints(stream: StreamState, endpoints: Subscription): void {
-  for (const name of stream.owed) {
-    if (!isWanted(endpoints, name)) continue;
-    stream.owed.delete(name);
-    answer(endpoints, name);
-  }
+  if (stream.owed.length === 0) return;
+  // Who has nothing yet is sent all that it asks for anyway.
+  const isNew = hasNothing(endpoints);
+  stream.owed = stream.owed.filter((name) => {
+    if (!isWanted(endpoints, name)) return true;
+    if (!isNew || !endpoints.pending.has(name)) answer(endpoints, name);
+    return false;
+  });
 }
 
 /**
@@ -131,14 +157,13 @@ function payEndpoints(stream: StreamState, endpoints: Subscription): void {
 function awaitReferring(stream: StreamState, { type, hasContent }: Subscription, nowMs: number): void {
   if (type.short !== 'CDS' || !hasContent) return;
   for (const short of ['LDS', 'RDS'] as const)
-    if (!stream.subscriptions.has(short)) awaitName(stream, resourceType(short), ANYTHING, nowMs);
+    if (!stream.subscriptions.has(short)) awaitNames(stream, resourceType(short), [ANYTHING], nowMs);
 }
 
-function awaitName(stream: StreamState, type: ResourceType, name: string, nowMs: number): void {
-  if (name !== ANYTHING && !stream.view.byType.get(type.typeUrl)?.has(name)) return;
-  let names = stream.awaited.get(type.short);
-  if (!names) stream.awaited.set(type.short, (names = new Map()));
-  names.set(name, nowMs + NEED_WAIT_MS);
+function awaitNames(stream: StreamState, { short }: ResourceType, names: readonly string[], nowMs: number): void {
+  if (names.length === 0) return;
+  const others = stream.awaited.get(short) ?? [];
+  stream.awaited.set(short, [...others, { names, untilMs: nowMs + NEED_WAIT_MS }]);
 }
 
 export interface Step {
@@ -181,7 +206,7 @@ function isBusy(subscription: Subscription | undefined): boolean {
 }
 
 function isAwaiting(stream: StreamState, short: ResourceShort): boolean {
-  return (stream.awaited.get(short)?.size ?? 0) > 0;
+  return (stream.awaited.get(short)?.length ?? 0) > 0;
 }
 
 /**
@@ -207,11 +232,10 @@ function nextNonce(stream: StreamState): string {
 
 function dropOverdue(stream: StreamState, nowMs: number): number | undefined {
   let wakeAtMs: number | undefined;
-  for (const names of stream.awaited.values()) {
-    for (const [name, untilMs] of names) {
-      if (untilMs <= nowMs) names.delete(name);
-      else wakeAtMs = Math.min(wakeAtMs ?? untilMs, untilMs);
-    }
+  for (const [short, awaited] of stream.awaited) {
+    const still = awaited.filter(({ untilMs }) => untilMs > nowMs);
+    if (still.length < awaited.length) stream.awaited.set(short, still);
+    for (const { untilMs } of still) wakeAtMs = Math.min(wakeAtMs ?? untilMs, untilMs);
   }
   return wakeAtMs;
 }
@@ -222,7 +246,7 @@ function dropOverdue(stream: StreamState, nowMs: number): number | undefined {
  */
 function isAllSettled(stream: StreamState): boolean {
   if (![...stream.subscriptions.values()].every(isSettled)) return false;
-  if ([...stream.awaited.values()].some((names) => names.size > 0)) return false;
+  if ([...stream.awaited.values()].some((awaited) => awaited.length > 0)) return false;
   const isByName = [...stream.subscriptions.values()].some(({ type, isWildcard }) => type.wildcard && !isWildcard);
   if (stream.only || isByName) return true;
   return resourceTypes.every(({ short, typeUrl, wildcard }) => {

@@ -41,6 +41,17 @@ export function resourceMap(resources: Iterable<EncodedResource>): ResourceMap {
   return new Map(sorted.map((resource) => [resource.name, resource]));
 }
 
+const lists = new WeakMap<ResourceMap, readonly EncodedResource[]>();
+
+/** All of a map, in its order. Remembered of each layer: it is asked for by every proxy that comes. */
+export function listOf(map: ResourceMap): readonly EncodedResource[] {
+  const layers = layersOf(map);
+  if (layers.length > 1) return layers.flatMap(listOf);
+  let list = lists.get(map);
+  if (list === undefined) lists.set(map, (list = [...map.values()]));
+  return list;
+}
+
 export interface MapDifference {
   /** Names that were added or have another digest. */
   readonly changed: readonly string[];

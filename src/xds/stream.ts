@@ -4,6 +4,7 @@ import type { Logger } from '../runtime/logger.js';
 import { MeshError, messageOf } from '../runtime/mesh-error.js';
 import type { Admission } from './admission.js';
 import type { AdsHost, ProxyHandle, ProxyNode, ProxyStatus, XdsMetrics } from './ads-host.js';
+import { fieldsOf, fieldsOfMap } from './layer-bytes.js';
 import { createStreamState, nextStep, receive, type StreamState, updateView } from './ordering.js';
 import { MAX_NAMES, type Received, readDeltaRequest, readNode, readSotwRequest, TooMuch } from './read-request.js';
 import { type ResourceShort, type ResourceType, resourceType, resourceTypes, typeOfUrl } from './resource-types.js';
@@ -319,11 +320,13 @@ export class AdsStream implements CallHandler {
     this.#around.acked(this);
   }
 
-  #send({ subscription: { type }, version, nonce, resources, removed }: Response, nowMs: number): void {
-    const message =
-      this.#kind === 'delta'
-        ? deltaDiscoveryResponse(type.typeUrl, version, nonce, resources, removed)
-        : discoveryResponse(type.typeUrl, version, nonce, resources);
+  #send({ subscription: { type }, version, nonce, resources, whole, removed }: Response, nowMs: number): void {
+    const isDelta = this.#kind === 'delta';
+    const frame = isDelta ? 'deltaField' : 'sotwField';
+    const fields = whole === undefined ? fieldsOf(resources, frame) : fieldsOfMap(whole, frame);
+    const message = isDelta
+      ? deltaDiscoveryResponse(type.typeUrl, version, nonce, fields, removed)
+      : discoveryResponse(type.typeUrl, version, nonce, fields);
     this.#sentAtMs.set(type.short, nowMs);
     this.#around.metrics.pushed(type.short, message.byteLength);
     this.#call.write(message);

@@ -1,6 +1,6 @@
 /** Reads a proxy's wishes into its subscription, after the xDS protocol's "How the client specifies what resources to return". */
 import { digestOf } from './resource-cache.js';
-import { answer, compact, consider, drop, isWanted, type Subscription } from './subscription.js';
+import { answer, compact, consider, drop, hasNothing, isWanted, type Subscription } from './subscription.js';
 
 export interface DeltaRequest {
   readonly kind: 'delta';
@@ -54,15 +54,22 @@ function startWildcard(subscription: Subscription, isFirst: boolean): void {
   if (subscription.isWildcard) return;
   subscription.isWildcard = true;
   subscription.isAnswerDue = !isFirst || !subscription.hasContent;
+  if (isFirst && hasNothing(subscription)) return wantAll(subscription);
   for (const name of subscription.map.keys()) {
     if (!isFirst && !subscription.names.has(name)) subscription.deviations.set(name, '');
     consider(subscription, name);
   }
 }
 
+function wantAll({ map, pending }: Subscription): void {
+  for (const name of map.keys()) pending.add(name);
+}
+
 function subscribeName(subscription: Subscription, name: string, isFirst: boolean): void {
+  const known = subscription.map.get(name);
   // The map's own string, if it has one: a thousand streams then share the text of their names.
-  subscription.names.add(subscription.map.get(name)?.name ?? name);
+  subscription.names.add(known?.name ?? name);
+  if (known !== undefined && isFirst && hasNothing(subscription)) return void subscription.pending.add(known.name);
   // A name that is asked for again is sent again, unchanged or not. Only after a reconnect is what is up to date not sent.
   if (isFirst && subscription.deviations.has(name)) consider(subscription, name);
   else answer(subscription, name);

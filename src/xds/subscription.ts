@@ -110,6 +110,11 @@ export function sentDigest(subscription: Subscription, name: string): string {
   return subscription.deviations.get(name) ?? subscription.base.get(name)?.digest ?? NOTHING;
 }
 
+/** Neither from us nor from an earlier stream. */
+export function hasNothing({ base, deviations }: Subscription): boolean {
+  return base.size === 0 && deviations.size === 0;
+}
+
 /** Brings the subscription to a newer view. The same map as before costs nothing. */
 export function takeView(subscription: Subscription, view: View): void {
   const before = subscription.map;

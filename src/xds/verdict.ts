@@ -20,7 +20,7 @@ export function judge(subscription: Subscription, nonce: string, error: string |
 }
 
 function acknowledge(subscription: Subscription, answered: Outstanding): Verdict {
-  for (const { name } of answered.sent) subscription.suspects.delete(name);
+  if (subscription.suspects.size > 0) for (const { name } of answered.sent) subscription.suspects.delete(name);
   endSearch(subscription);
   subscription.ackedVersion = answered.version;
   return { kind: 'acked', answered };

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkBootstrap, decodeMessage, encodeMessage, encodeResource } from '../../../src/xds/encode.js';
 import { any } from '../../../src/xds/envoy-any.js';
+import { fieldsOf } from '../../../src/xds/layer-bytes.js';
 import { knowsMessage } from '../../../src/xds/registry.js';
 import { deltaDiscoveryResponse, discoveryResponse, type Pieces } from '../../../src/xds/wire.js';
 import { cluster, listener, typeUrlOf } from '../../support/xds-resources.js';
@@ -90,7 +91,13 @@ function joined(message: Pieces): Buffer {
 describe('framing', () => {
   test('a resource stands in a delta response with its name, digest and type', () => {
     const resource = cluster('c');
-    const message = deltaDiscoveryResponse(resource.typeUrl, 'v', '7', [resource, cluster('d')], ['gone', 'too']);
+    const message = deltaDiscoveryResponse(
+      resource.typeUrl,
+      'v',
+      '7',
+      fieldsOf([resource, cluster('d')], 'deltaField'),
+      ['gone', 'too'],
+    );
     const json = decodeMessage('envoy.service.discovery.v3.DeltaDiscoveryResponse', joined(message)) as {
       resources: object[];
     };
@@ -105,7 +112,7 @@ describe('framing', () => {
 
   test('the same memory stands in a state-of-the-world response', () => {
     const resource = cluster('c');
-    const message = discoveryResponse(resource.typeUrl, 'v', '7', [resource]);
+    const message = discoveryResponse(resource.typeUrl, 'v', '7', fieldsOf([resource], 'sotwField'));
     const json = decodeMessage('envoy.service.discovery.v3.DiscoveryResponse', joined(message));
     expect(json).toMatchObject({ versionInfo: 'v', nonce: '7', resources: [{ '@type': typeUrlOf('CDS'), name: 'c' }] });
     expect(resource.sotwField.buffer).toBe(resource.deltaField.buffer);
