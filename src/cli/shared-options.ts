@@ -29,13 +29,12 @@ export const dataDirOption: OptionSpec = {
 
 export type XdsTransport = NonNullable<PilotOptions['xdsTransport']>;
 
-const xdsTransports: readonly XdsTransport[] = ['grpc-js', 'http2'];
+const xdsTransports: readonly XdsTransport[] = ['http2', 'grpc-js'];
 export const xdsTransportOption: OptionSpec = {
   flags: '--xds-transport <name>',
-  description:
-    'what speaks gRPC to them: the library @grpc/grpc-js, or Node itself (less CPU for large configurations)',
+  description: 'what speaks gRPC to them: Node itself, or the library @grpc/grpc-js',
   choices: xdsTransports,
-  defaultValue: 'grpc-js',
+  defaultValue: 'http2',
 };
 
 export function logLevelOption(defaultValue: LogLevel): OptionSpec {

@@ -10,7 +10,7 @@ export interface PilotOptions {
   readonly http: string;
   /** `host:port` of xDS. */
   readonly xds: string;
-  /** What speaks gRPC on it. Default grpc-js. */
+  /** What speaks gRPC on it. Default http2. */
   readonly xdsTransport?: TransportName | undefined;
   /** Host that others reach this pilot at. Default: the hosts of `http` and `xds`; needed where those are wildcards. */
   readonly advertise?: string;

@@ -30,7 +30,7 @@ const MAX_ENDING_MS = 6_000;
 
 const transports = { http2: http2Transport, 'grpc-js': grpcJsTransport } as const;
 export type TransportName = keyof typeof transports;
-const DEFAULT_TRANSPORT: TransportName = 'grpc-js';
+const DEFAULT_TRANSPORT: TransportName = 'http2';
 
 export interface AdsServerOptions {
   readonly host: AdsHost;
@@ -43,7 +43,7 @@ export interface AdsServerOptions {
   readonly maxAgeMs?: number;
   /** How often proxies report their load. Default 1000. */
   readonly loadReportIntervalMs?: number;
-  /** What speaks gRPC. Default grpc-js. */
+  /** What speaks gRPC. Default http2. */
   readonly transport?: TransportName | undefined;
   /** What the health service answers. Default yes. */
   readonly isServing?: () => boolean;

@@ -22,8 +22,8 @@ export class Http2Connection {
   readonly #methods: Methods;
   readonly #calls = new Set<Http2Call>();
   #idleTicks = 0;
-  #pingTicks = 0;
-  #isPinging = false;
+  #silentTicks = 0;
+  #bytesRead = 0;
   #asked = 0;
 
   constructor(session: ServerHttp2Session, methods: Methods) {
@@ -55,15 +55,14 @@ export class Http2Connection {
     this.#keepAlive();
   }
 
+  /** Whatever comes from the peer shows that it lives, be it the window that it opens again while it takes in megabytes. */
   #keepAlive(): void {
-    this.#pingTicks++;
-    if (this.#isPinging && this.#pingTicks > inTicks(limits.pingLimitMs)) this.destroy();
-    if (this.#isPinging || this.#pingTicks < inTicks(limits.pingAfterMs) || this.#session.destroyed) return;
-    this.#isPinging = true;
-    this.#pingTicks = 0;
-    this.#session.ping(() => {
-      this.#isPinging = false;
-    });
+    if (this.#session.destroyed) return;
+    const { bytesRead } = this.#session.socket;
+    this.#silentTicks = bytesRead === this.#bytesRead ? this.#silentTicks + 1 : 0;
+    this.#bytesRead = bytesRead;
+    if (this.#silentTicks === inTicks(limits.pingAfterMs)) this.#session.ping(() => undefined);
+    if (this.#silentTicks > inTicks(limits.pingAfterMs + limits.pingLimitMs)) this.destroy();
   }
 
   #ask(): void {

@@ -55,10 +55,10 @@ export interface Transport {
   destroy(): void;
 }
 
-/** A peer that is gone without a word is noticed within 20 s (it may just be busy with megabytes for some), a connection without a call is closed after 10 s. */
+/** A peer that is gone without a word is noticed within 30 s, as gRPC has it (it may just be busy with megabytes), a connection without a call is closed after 10 s. */
 export const limits = {
   pingAfterMs: 10_000,
-  pingLimitMs: 10_000,
+  pingLimitMs: 20_000,
   idleMs: 10_000,
   messageBytes: 4 * 1024 * 1024,
   callsPerConnection: 1_000,
