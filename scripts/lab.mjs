@@ -27,7 +27,7 @@ for (const result of kept) {
   writeFileSync(path.join(folder, `${result.scenario}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
 }
 printResults(kept);
-console.log('\nkept in lab/results');
+console.log(kept.length > 0 ? '\nkept in lab/results' : '\nnothing was measured to its end, so nothing is kept');
 process.exitCode = code;
 
 function readArguments() {
