@@ -58,6 +58,9 @@ export interface LoadClient {
   stop(): Promise<void>;
 }
 
+/** A stream that is lost and comes back up to date is never complete: then there is nothing to wait for. */
+const PATIENCE_MS = 180_000;
+
 type Line = { readonly ev: string };
 
 export function startLoad(options: LoadOptions): LoadClient {
@@ -78,8 +81,14 @@ export function startLoad(options: LoadOptions): LoadClient {
   const next = <L>(ev: string): Promise<L> => {
     const known = kept.get(ev)?.shift();
     if (known !== undefined) return Promise.resolve(known as L); // each event has one form, which the caller names
-    return new Promise((resolve) => {
-      waiting.set(ev, [...(waiting.get(ev) ?? []), resolve as (line: Line) => void]);
+    return new Promise((resolve, reject) => {
+      const why = `the load client has told of no "${ev}" for ${PATIENCE_MS / 1000} s: has it lost streams?`;
+      const limit = setTimeout(() => reject(new Error(why)), PATIENCE_MS);
+      const told = (line: Line): void => {
+        clearTimeout(limit);
+        resolve(line as L);
+      };
+      waiting.set(ev, [...(waiting.get(ev) ?? []), told]);
     });
   };
   const say = (words: string): void => void child.stdin.write(`${words}\n`);
