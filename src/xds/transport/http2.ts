@@ -40,6 +40,7 @@ export function http2Transport(methods: Methods, clock: Clock): Transport {
     server.on('session', connected);
     server.listen(where);
     await once(server, 'listening'); // rejects on `error`
+    server.on('error', () => undefined); // a connection that could not be accepted, as without free files: the others go on
     servers.add(server);
     return server;
   };
