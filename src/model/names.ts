@@ -40,7 +40,18 @@ export function proxyId(namespace: string, service: string, instance: string, no
 
 /** Of a gRPC client that calls as an instance by itself: the instance may have a sidecar beside it. */
 export function proxylessId(namespace: string, service: string, instance: string, node: string): string {
-  return `${proxyId(namespace, service, instance, node)}+grpc`;
+  return `${proxyId(namespace, service, instance, node)}${PROXYLESS}`;
+}
+
+const PROXYLESS = '+grpc';
+
+export function isProxylessId(id: string): boolean {
+  return id.endsWith(PROXYLESS);
+}
+
+/** `<ns>/<service>` of a proxy id. */
+export function serviceOfProxy(id: string): string {
+  return id.slice(0, id.lastIndexOf('/'));
 }
 
 /** Of a proxy id that is well formed. Both parts are fit to be the name of a folder. */

@@ -11,6 +11,7 @@ import { ackStatus, writeAcks } from './acks.js';
 import { createApi } from './api/api.js';
 import type { LivePilot } from './api/context.js';
 import { listenHttp } from './api/listen.js';
+import { openCanaryFirst } from './canary-first.js';
 import { followContinuity } from './continuity.js';
 import { countsOf } from './eviction/counts.js';
 import { openGuardLoop } from './eviction/guard-loop.js';
@@ -59,13 +60,14 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     translate,
     clock,
     log,
-    onPublished() {
-      server.changed();
+    onPublished(snapshot) {
+      canaryFirst.published(snapshot);
       acks.note();
     },
     kinds: allKinds,
     onChanged(proxies) {
-      server.changed(proxies);
+      if (proxies === undefined) canaryFirst.release();
+      else server.changed(proxies);
       acks.note();
     },
     refused: (refusal) => refusals.write(refusal),
@@ -187,9 +189,22 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
       return isAtHead && !continuity.isLost;
     },
     // Before `onAcked`, so the window is cut before a command that waits for this can return.
-    acked: (proxy, storeRevision) => facts.acked(proxy, storeRevision),
+    acked(proxy, storeRevision) {
+      facts.acked(proxy, storeRevision);
+      canaryFirst.acked(proxy, storeRevision);
+    },
+    rejected: (proxy) => canaryFirst.rejected(proxy),
     report: (proxy, report) => facts.report(proxy, report),
-    left: (proxy) => facts.left(proxy),
+    left(proxy) {
+      facts.left(proxy);
+      canaryFirst.left(proxy);
+    },
+  });
+  const canaryFirst = openCanaryFirst({
+    clock,
+    kinds: allKinds,
+    proxies: () => server.acknowledged(),
+    tell: (ids) => server.changed(ids),
   });
   const server = createAdsServer({
     host: proxies.host,
@@ -234,6 +249,7 @@ export async function startPilot(options: PilotOptions): Promise<Pilot> {
     await within(LEAVE_LIMIT_MS, registrar.remove(keys.pilot(id)));
     await server.close();
     await Promise.all([acks.close(), facts.close(), publisher.close(), guard.close()]);
+    canaryFirst.close();
     await events.close();
     await registrar.close();
     await http?.close();

@@ -20,6 +20,7 @@ export interface ProxiesOptions {
    */
   readonly fresh: (signal: AbortSignal) => Promise<boolean>;
   readonly acked: (proxy: string, storeRevision: bigint) => void;
+  readonly rejected: (proxy: string) => void;
   readonly report: (proxy: string, report: LoadReport) => void;
   /** The last stream of a proxy has ended. */
   readonly left: (proxy: string) => void;
@@ -67,7 +68,10 @@ export function createProxies(options: ProxiesOptions): Proxies {
   return {
     host: {
       connect,
-      rejected: (node, rejection) => open.get(node.id)?.at(-1)?.rejected(rejection),
+      rejected(node, rejection) {
+        options.rejected(node.id);
+        open.get(node.id)?.at(-1)?.rejected(rejection);
+      },
       acked: (node, storeRevision) => options.acked(node.id, storeRevision),
       loadReport(node, report) {
         // A report opens a stream of its own: it counts only for a proxy that we know.

@@ -141,9 +141,23 @@ test('of several that come at once only the refused one stays out', async () => 
   expect(refusing.map(({ id }) => id.split('/')[1])).toEqual(['reviews']);
 });
 
+/** How many sidecars have this in their routes. */
+function routes(text: string): number {
+  return sidecars.filter((sidecar) => JSON.stringify([...sidecar.has('RDS').values()]).includes(text)).length;
+}
+
+test('any other definition meets one proxy of each service first', async () => {
+  await settled(await apply(virtualService('ratings', 'good')));
+  const callers = routes('good');
+  expect(callers).toBeGreaterThan(1);
+  expect(refusals()).toEqual([]);
+  const { refused } = await settled(await apply(virtualService('ratings', BAD)));
+  expect(refused).toMatchObject([{ kind: 'VirtualService', name: 'ratings' }]);
+  expect(refusals()).toEqual(['RDS!1']);
+  expect(routes('good')).toBe(callers);
+});
+
 test('any other definition is found out after the fact, and undone', async () => {
-  const routes = (text: string): number =>
-    sidecars.filter((sidecar) => JSON.stringify([...sidecar.has('RDS').values()]).includes(text)).length;
   await settled(
     await apply([virtualService('reviews', 'reviews-1'), virtualService('details', 'details-1')].join('---\n')),
   );

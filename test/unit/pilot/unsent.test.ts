@@ -39,6 +39,7 @@ it('a listener that cannot be encoded stays as it was, and its proxy is told to 
     acked: () => undefined,
     report: () => undefined,
     left: () => undefined,
+    rejected: () => undefined,
   });
   const { node } = bootstrapOf(proxy([{ service: 'reviews' }]), '127.0.0.1:1') as { node: ProxyStatus['node'] };
   const peer = { ...node, peer: '127.0.0.1:1', buildVersion: '1.40.0/RELEASE' };
