@@ -206,7 +206,11 @@ describe.skipIf(isEnvoyMissing())('Envoy', () => {
     };
     const before = await send(40);
     expect(xds.reports.length).toBe(seen); // a second is far more than 40 requests need
+    const asked = (): Promise<number> => envoy.stat(/^load_reporter\.requests$/);
+    const askedBefore = await asked();
     xds.server.cutLoadWindow('test/envoy', (cluster) => cluster === 'a');
+    // What Envoy sends before it has heard of the cut belongs to the window before.
+    await until('Envoy has heard of it', async () => (await asked()) === askedBefore + 2);
     const after = await send(40);
     const count = (answers: readonly string[], name: string): number => answers.filter((one) => one === name).length;
     await until('all of b is reported', () => total('b') === count([...before, ...after], 'b'), 10_000);
