@@ -8,12 +8,12 @@ import type { AnyKind } from '../model/kind.js';
 import type { MeshSnapshot } from '../model/mesh-snapshot.js';
 import { isProxylessId, serviceOfProxy } from '../model/names.js';
 import type { Clock } from '../runtime/clock.js';
-import { documentDigest } from './quarantine/document-digest.js';
+import { RecentSet } from '../runtime/recent-set.js';
+import { documentDigest, MAX_ACCEPTED } from './quarantine/document-digest.js';
 import { changedDefinitions, type Replacements } from './quarantine/overlay.js';
 
 /** For canaries that say nothing; a refusal is looked into, and begins it anew. */
 const CANARY_WAIT_MS = 500;
-const MAX_ACCEPTED = 5_000;
 
 export interface CanaryFirstOptions {
   readonly clock: Clock;
@@ -54,17 +54,13 @@ export function openCanaryFirst({ clock, kinds, proxies, tell }: CanaryFirstOpti
   let everywhere: MeshSnapshot | undefined;
   let waiting: Waiting | undefined;
   /** Contents, by their digest … */
-  const accepted = new Set<string>();
+  const accepted = new RecentSet<string>(MAX_ACCEPTED);
   /** … and what was there before any canary could be asked. */
   const initial = new WeakSet<Definition>();
   /** Canaries that said nothing: the next time another one is asked. */
   const silent = new Set<string>();
 
-  const accept = (definition: Definition): void => {
-    accepted.add(documentDigest(definition));
-    const [oldest] = accepted;
-    if (accepted.size > MAX_ACCEPTED && oldest !== undefined) accepted.delete(oldest);
-  };
+  const accept = (definition: Definition): void => accepted.add(documentDigest(definition));
   const toAll = (snapshot: MeshSnapshot, changes: Replacements, isRefused = false): void => {
     waiting?.patience.abort(new Error('all are told'));
     waiting = undefined;

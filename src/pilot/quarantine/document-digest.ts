@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../model/canonical-json.js';
 import type { Definition } from '../../model/definition.js';
 
+/** Contents that were accepted once are remembered by their digests, so that going back to them is not tried again. */
+export const MAX_ACCEPTED = 5_000;
+
 const digests = new WeakMap<Definition, string>();
 
 /** Of what the user wrote: the same on every pilot, another as soon as anything in it changes. */

@@ -11,10 +11,11 @@ import type { MeshSnapshot } from '../../model/mesh-snapshot.js';
 import type { Refusal } from '../../model/refusal.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Logger } from '../../runtime/logger.js';
+import { RecentSet } from '../../runtime/recent-set.js';
 import { untilAborted } from '../../runtime/until-aborted.js';
 import type { Rejection } from '../../xds/ads-host.js';
 import type { ProxyScope, TranslatedResources } from '../translate/index.js';
-import { documentDigest } from './document-digest.js';
+import { documentDigest, MAX_ACCEPTED } from './document-digest.js';
 import { holdsInstead, refusedIn, replacementsFor } from './in-effect.js';
 import { asOf, changedDefinitions, type Replacements, withReplaced } from './overlay.js';
 import { isOfOneHost, isTouched, resourcesDiffer } from './touched.js';
@@ -24,8 +25,6 @@ import { accepted, keepOnly, refused, type Step, type Trial, tryAll, tryHalves, 
 const CANARY_WAIT_MS = 500;
 /** … up to so many, and then everybody gets it. */
 const MAX_CANARIES = 3;
-/** Contents that were accepted once, so that going back to them is not tried again. */
-const MAX_PROVEN = 5_000;
 /** More suspects are not looked at one by one before they are tried. */
 const MAX_LOOKED_AT = 8;
 
@@ -98,7 +97,7 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
   const refusals = new Map<string, Refusal>();
   /** Of the kinds that are tried, what everybody has: by definition. */
   const proven = new Map<string, Definition>();
-  const provenDigests = new Set<string>();
+  const provenDigests = new RecentSet<string>(MAX_ACCEPTED);
   /** Not tried to the end, each with what everybody has instead. */
   const held = new Map<Definition, Definition | undefined>();
   /** Refusals whose keys are gone: until the next snapshot, which may say why. */
@@ -176,8 +175,6 @@ export function openQuarantine(options: QuarantineOptions): Quarantine {
     if (!triedKinds.some(({ kind }) => kind === definition.kind)) return;
     proven.set(name(definition), definition);
     provenDigests.add(documentDigest(definition));
-    const [oldest] = provenDigests;
-    if (provenDigests.size > MAX_PROVEN && oldest !== undefined) provenDigests.delete(oldest);
   };
 
   const holds = (subject: Subject): MeshSnapshot | undefined => {
