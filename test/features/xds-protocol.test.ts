@@ -43,6 +43,17 @@ describe.each(['http2', 'grpc-js'] as const)('over %s', (transport) => {
   const wish = (kind: 'delta' | 'sotw', names: string[]): object =>
     kind === 'delta' ? { resourceNamesSubscribe: names } : { resourceNames: names };
 
+  /** A cluster that was acknowledged, and its change, which was not answered yet. */
+  async function servedTwice(kind: 'delta' | 'sotw') {
+    await serve(cluster('a'));
+    const stream = open(kind);
+    stream.send('CDS');
+    const first = await stream.next();
+    stream.ack(first);
+    show(cluster('a', 1));
+    return { stream, first, second: await stream.next() };
+  }
+
   /** The server has nothing to say: what it is asked next is what it answers next. */
   async function expectSilence(stream: XdsStream, kind: 'delta' | 'sotw'): Promise<void> {
     const before = stream.responses.length;
@@ -54,13 +65,7 @@ describe.each(['http2', 'grpc-js'] as const)('over %s', (transport) => {
 
   describe.each(flavours)('ACK, NACK and nonces (%s)', (kind) => {
     test('each response has a nonce of its own and the version of what it brings', async () => {
-      await serve(cluster('a'));
-      const stream = open(kind);
-      stream.send('CDS');
-      const first = await stream.next();
-      stream.ack(first);
-      show(cluster('a', 1));
-      const second = await stream.next();
+      const { first, second } = await servedTwice(kind);
       expect(first.nonce).not.toBe('');
       expect(second.nonce).not.toBe(first.nonce);
       expect(first.version).not.toBe('');
@@ -97,13 +102,7 @@ describe.each(['http2', 'grpc-js'] as const)('over %s', (transport) => {
     });
 
     test('an ACK with a stale nonce acknowledges nothing', async () => {
-      await serve(cluster('a'));
-      const stream = open(kind);
-      stream.send('CDS');
-      const first = await stream.next();
-      stream.ack(first);
-      show(cluster('a', 1));
-      const second = await stream.next();
+      const { stream, first, second } = await servedTwice(kind);
       stream.ack(first);
       await expectSilence(stream, kind);
       expect(only().types.CDS?.state).toBe('STALE');
@@ -112,13 +111,7 @@ describe.each(['http2', 'grpc-js'] as const)('over %s', (transport) => {
     });
 
     test('a NACK with a stale nonce refuses nothing', async () => {
-      await serve(cluster('a'));
-      const stream = open(kind);
-      stream.send('CDS');
-      const first = await stream.next();
-      stream.ack(first);
-      show(cluster('a', 1));
-      const second = await stream.next();
+      const { stream, first, second } = await servedTwice(kind);
       stream.nack(first, 'too late');
       stream.ack(second);
       await until('it is acknowledged', () => only().types.CDS?.state === 'SYNCED');
